@@ -1,0 +1,1 @@
+//! May a read still need this layer?

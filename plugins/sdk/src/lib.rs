@@ -1,0 +1,51 @@
+//! Write a Thermocline policy as a Rust trait, and export it as a WebAssembly component.
+//!
+//! A policy decides which layers a warm standby should hold, how hot each is, and whose heatmap is
+//! uploaded first. It is a pure function of the tables that the host shows it: no clock, no
+//! randomness, no I/O. Implement [`Policy`], and hand the type to [`export!`]:
+//!
+//! ```
+//! use thermocline_policy::{Description, Layers, Marks, Policy, Selection, Tenant};
+//!
+//! /// Lists every layer that is on the pageserver's disk.
+//! struct Everything;
+//!
+//! impl Policy for Everything {
+//!     fn describe() -> Description {
+//!         Description {
+//!             name: "everything".into(),
+//!             version: env!("CARGO_PKG_VERSION").into(),
+//!             summary: "Lists every resident layer.".into(),
+//!             config_schema: r#"{"type":"object","additionalProperties":false}"#.into(),
+//!         }
+//!     }
+//!
+//!     fn configure(_config: &str) -> Result<Self, String> {
+//!         Ok(Everything)
+//!     }
+//!
+//!     fn select(&self, _: &Tenant, layers: &dyn Layers, _: &[u8]) -> Result<Selection, String> {
+//!         let marks = layers.marks();
+//!         let resident = (0..).zip(marks.iter()).filter(|(_, mark)| Marks(**mark).is_resident());
+//!         Ok(Selection::hot(resident.map(|(row, _)| row).collect()))
+//!     }
+//! }
+//!
+//! thermocline_policy::export!(Everything);
+//! ```
+//!
+//! The same code compiles natively over the same columns: [`Columns`] holds a table for tests that
+//! need no WebAssembly.
+
+mod columns;
+mod export;
+mod marks;
+mod policy;
+mod tables;
+
+pub use columns::{Columns, Queue};
+#[doc(hidden)]
+pub use export::*;
+pub use marks::Marks;
+pub use policy::{Description, Level, Policy, Selection, Tenant, log};
+pub use tables::{Layers, Uploads, stalest_first};
