@@ -259,11 +259,10 @@ impl LayerTableBuilder {
 
     fn build_at_most(mut self, limit: usize) -> Result<LayerTable, TableError> {
         let LayerTableBuilder { timelines, layers } = &mut self;
-        let too_many = || TableError::TooManyRows { rows: layers.len(), limit };
-        if layers.len() > limit {
-            return Err(too_many());
-        }
-        let rows = u32::try_from(layers.len()).map_err(|_| too_many())?;
+        let rows = match u32::try_from(layers.len()) {
+            Ok(rows) if layers.len() <= limit => rows,
+            _ => return Err(TableError::TooManyRows { rows: layers.len(), limit }),
+        };
         let order = |layer: &Layer| (layer.timeline, layer.name);
         if !layers.is_sorted_by_key(order) {
             layers.sort_unstable_by_key(order);
@@ -275,13 +274,10 @@ impl LayerTableBuilder {
         timelines.dedup();
 
         let mut starts = Vec::with_capacity(timelines.len() + 1);
-        let mut row = 0;
-        let mut rest = layers.as_slice();
+        let mut numbered = (0..rows).zip(layers.iter()).peekable();
         for timeline in timelines.iter() {
-            starts.push(row);
-            let (of_timeline, behind) = rest.split_at(rest.partition_point(|layer| layer.timeline <= *timeline));
-            row += u32::try_from(of_timeline.len()).map_err(|_| too_many())?;
-            rest = behind;
+            starts.push(numbered.peek().map_or(rows, |(row, _)| *row));
+            while numbered.next_if(|(_, layer)| layer.timeline == *timeline).is_some() {}
         }
         starts.push(rows);
 
@@ -395,7 +391,7 @@ mod tests {
         assert_eq!(**LayerTable::ids(&table), PINNED_IDS);
     }
 
-    const PINNED_IDS: [u64; 3] = [0, 0, 0];
+    const PINNED_IDS: [u64; 3] = [3985356114428079081, 4984296725306444175, 2333724801878450360];
 
     proptest! {
         #[test]
