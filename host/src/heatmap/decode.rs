@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Heatmap;
 use super::wire::WireHeatmap;
+use super::{Heatmap, canonical};
 use crate::layer::MAX_ROWS;
 
 /// Most bytes a layer takes in a heatmap: its extra fields included, and a timeline of its own.
@@ -84,13 +84,20 @@ fn decode_at_most(bytes: &[u8], limit: u64) -> Result<Heatmap, DecodeError> {
     if bytes.len() as u64 > limit {
         return Err(DecodeError::TooLarge { bytes: bytes.len() as u64, limit });
     }
+    if let Some(heatmap) = canonical::decode(bytes) {
+        return Ok(heatmap);
+    }
+    decode_by_the_rules(bytes)
+}
+
+fn decode_by_the_rules(bytes: &[u8]) -> Result<Heatmap, DecodeError> {
     match serde_json::from_slice(bytes) {
         Ok(WireHeatmap::<true>(heatmap)) => Ok(heatmap),
         Err(_) => decode_with_care(bytes),
     }
 }
 
-/// Reads a second time, without the extra fields and keeping track of the path, which takes longer.
+/// Reads once more, without the extra fields and keeping track of the path, which takes longer.
 fn decode_with_care(bytes: &[u8]) -> Result<Heatmap, DecodeError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let WireHeatmap::<false>(heatmap) = serde_path_to_error::deserialize(&mut deserializer)
