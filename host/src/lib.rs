@@ -1,5 +1,6 @@
 //! Thermocline tells a pageserver's warm standbys which layers to hold.
 
+mod atomic_file;
 mod digest;
 pub mod heatmap;
 pub mod layer;
