@@ -149,3 +149,74 @@ impl<'a> Cursor<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::super::decode::decode_by_the_rules;
+    use super::super::sample::{self, DELTA, IMAGE, L0, layer};
+    use super::*;
+
+    fn written() -> String {
+        let mut heatmap = sample::heatmap([vec![layer(IMAGE, 1), layer(DELTA, 2)], vec![], vec![layer(L0, 3)]]);
+        let last = heatmap.timelines.last_mut().unwrap().layers.last_mut().unwrap();
+        (last.cold, last.access_time) = (true, -7);
+        (last.metadata.generation, last.metadata.shard.count) = (Generation::NONE, 4);
+        String::from_utf8(heatmap.to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_here() {
+        let written = written();
+        let heatmap = decode(written.as_bytes()).unwrap();
+        assert_eq!(heatmap, decode_by_the_rules(written.as_bytes()).unwrap());
+        assert_eq!(heatmap.to_bytes(), written.as_bytes());
+    }
+
+    #[rstest]
+    #[case::white_space("{", "{ ")]
+    #[case::white_space_behind("10000}", "10000}\n")]
+    #[case::leading_zero("_size\":1", "_size\":01")]
+    #[case::negative_zero("access_time\":5", "access_time\":-0")]
+    #[case::float("access_time\":5", "access_time\":5.0")]
+    #[case::null_cold("\"cold\":false", "\"cold\":null")]
+    #[case::no_cold(",\"cold\":false", "")]
+    #[case::escape("name\":\"0", "name\":\"\\u0030")]
+    #[case::too_large("_size\":1", "_size\":18446744073709551616")]
+    #[case::too_many_digits("_size\":1", "_size\":100000000000000000000000")]
+    #[case::comma_at_the_end("false}]", "false},]")]
+    #[case::unknown_field("10000}", "10000,\"x\":1}")]
+    #[case::bad_heat("\"cold\":false", "\"cold\":false,\"heat\":-1")]
+    fn all_else_is_left_to_the_rules(#[case] from: &str, #[case] to: &str) {
+        let other = written().replacen(from, to, 1);
+        assert_ne!(other, written());
+        assert_eq!(decode(other.as_bytes()), None);
+    }
+
+    #[rstest]
+    #[case::generation_on_disk(&format!("{DELTA}-v1-00000001"))]
+    #[case::generation_in_the_bucket(&format!("{IMAGE}-00000001"))]
+    #[case::short_lsn(&IMAGE.replace("__00000000", "__"))]
+    fn names_of_any_length_are_read(#[case] name: &str) {
+        let document = written().replacen(IMAGE, name, 1);
+        assert_eq!(decode(document.as_bytes()).unwrap().timelines[0].layers[0].name, name.parse().unwrap());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn what_is_read_is_what_the_rules_read(heatmap in sample::heatmaps(), edits in sample::edits(1..3)) {
+            let mut bytes = heatmap.to_bytes();
+            prop_assert_eq!(decode(&bytes), Some(heatmap));
+            for edit in edits {
+                edit.apply(&mut bytes);
+                if let Some(heatmap) = decode(&bytes) {
+                    prop_assert_eq!(decode_by_the_rules(&bytes), Ok(heatmap));
+                }
+            }
+        }
+    }
+}
