@@ -1,0 +1,3 @@
+//! What the `thermocline` command does, apart from reading its arguments: so that tests can do it too.
+
+pub mod policy;
