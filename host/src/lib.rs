@@ -1,6 +1,5 @@
 //! Thermocline tells a pageserver's warm standbys which layers to hold.
 
-#[allow(dead_code, reason = "its callers come with the remote and the data directory")]
 mod atomic_file;
 mod digest;
 pub mod heatmap;

@@ -1,5 +1,7 @@
 //! A heatmap as it is read: every field of the format, in order.
 
+use serde::Serialize;
+
 use crate::layer::{LayerMetadata, LayerName, TimelineId};
 
 /// The heatmap of one tenant shard.
@@ -40,7 +42,7 @@ pub struct HeatmapLayer {
 }
 
 /// The policy that scored a heatmap.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct PolicyIdentity {
     /// What operators call it.
     pub name: String,
