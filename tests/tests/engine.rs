@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 use thermocline::layer::{Key, Layer, LayerMetadata, LayerName, LayerTable, Lsn, TimelineId};
 use thermocline::policy::{
-    Called, DueUpload, Engine, Level, Limits, NO_CONFIG, Policy, PolicyError, PolicyErrorKind, Ranking, Selection, Step,
-    UploadQueue,
+    Called, DueUpload, Engine, Level, Limits, NO_CONFIG, Policy, PolicyError, PolicyErrorKind, Ranking, Selection,
+    Step, UploadQueue,
 };
 use thermocline_policy::{Marks, Selection as Answer, Tenant};
 use thermocline_tests::by_hand::ByHand;
@@ -201,7 +201,7 @@ fn memories(count: usize) -> Vec<u8> {
 }
 
 #[rstest]
-#[case::obeyed(4, "no exported function `configure` found")]
+#[case::obeyed(4, "no export `configure` found")]
 #[case::violated(5, "memories")]
 fn the_number_of_memories_in_a_component(#[case] count: usize, #[case] why: &str) {
     let error = Policy::load(&ENGINE, &memories(count), NO_CONFIG).unwrap_err();
@@ -215,7 +215,10 @@ fn a_trap_names_what_it_was_in_and_what_was_logged_before() {
         .field(r#"(data (i32.const 512) "oh!") (func $inner unreachable) (func $outer (call $inner) (call $inner))"#);
     let error = select(component.before_select(code), 1).unwrap_err();
     let message = error.to_string();
-    assert!(message.contains("`select` crashed: wasm `unreachable` instruction executed in inner, called by outer"), "{message}");
+    assert!(
+        message.contains("`select` crashed: wasm `unreachable` instruction executed in inner, called by outer"),
+        "{message}"
+    );
     assert!(message.ends_with("its last warning was: oh!"), "{message}");
     assert!(!message.contains('\n'), "{message}");
 }
@@ -244,9 +247,7 @@ fn a_bad_ranking_is_refused(#[case] rows: &[u32]) {
 
 /// An answer with a list of `len` items at `at`.
 fn wild_list(at: u32, len: u32) -> ByHand {
-    let code = format!(
-        "(i32.store (i32.const 200) (i32.const {at})) (i32.store (i32.const 204) (i32.const {len}))"
-    );
+    let code = format!("(i32.store (i32.const 200) (i32.const {at})) (i32.store (i32.const 204) (i32.const {len}))");
     ByHand::new().before_select(&code)
 }
 
@@ -359,10 +360,8 @@ fn a_truncated_component_is_refused_wherever_it_ends() {
     let bytes = ByHand::new().build().unwrap();
     for len in (0..bytes.len()).step_by(97) {
         let error = Policy::load(&ENGINE, &bytes[..len], NO_CONFIG).unwrap_err();
-        let refused = matches!(
-            error.kind(),
-            PolicyErrorKind::NotWasm | PolicyErrorKind::Invalid(_) | PolicyErrorKind::World(_)
-        );
+        let refused =
+            matches!(error.kind(), PolicyErrorKind::NotWasm | PolicyErrorKind::Invalid(_) | PolicyErrorKind::World(_));
         assert!(refused, "{len}: {error}");
     }
 }
@@ -424,7 +423,8 @@ fn an_import_that_policies_do_not_get_is_refused(#[case] import: &str) {
 
 #[test]
 fn an_import_of_the_wrong_type_is_refused() {
-    let text = r#"(component (import "thermocline:policy/log@0.1.0" (instance (export "write" (func (param "x" u8))))))"#;
+    let text =
+        r#"(component (import "thermocline:policy/log@0.1.0" (instance (export "write" (func (param "x" u8))))))"#;
     let error = Policy::load(&ENGINE, &wat::parse_str(text).unwrap(), NO_CONFIG).unwrap_err();
     assert!(matches!(error.kind(), PolicyErrorKind::World(_)), "{error}");
 }
