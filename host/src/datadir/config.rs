@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::layer::{Generation, ShardIndex};
 use crate::pageserver::AttachMode;
@@ -43,8 +44,14 @@ struct File {
 
 #[derive(Deserialize)]
 enum FileMode {
-    Attached { generation: Option<u32>, attach_mode: FileAttachMode },
-    Secondary {},
+    Attached(FileAttached),
+    Secondary(IgnoredAny),
+}
+
+#[derive(Deserialize)]
+struct FileAttached {
+    generation: Option<u32>,
+    attach_mode: FileAttachMode,
 }
 
 #[derive(Deserialize)]
@@ -88,8 +95,8 @@ impl TryFrom<String> for Period {
 pub(super) fn parse(text: &str) -> Result<LocationConfig, toml::de::Error> {
     let File { mode, shard, tenant_conf } = toml::from_str(text)?;
     let mode = match mode {
-        FileMode::Secondary {} => Mode::Secondary,
-        FileMode::Attached { generation, attach_mode } => Mode::Attached {
+        FileMode::Secondary(_) => Mode::Secondary,
+        FileMode::Attached(FileAttached { generation, attach_mode }) => Mode::Attached {
             generation: generation.map_or(Generation::NONE, Generation::new),
             attach_mode: match attach_mode {
                 FileAttachMode::Single => AttachMode::Single,
@@ -146,7 +153,8 @@ heatmap_period = "10s"
 lsn_lease_length = "0s"
 "#;
 
-    const SECONDARY: &str = "[mode.Secondary]\nwarm = true\n\n[shard]\nnumber = 0\ncount = 0\nstripe_size = 32768\n\n[tenant_conf]\n";
+    const SECONDARY: &str =
+        "[mode.Secondary]\nwarm = true\n\n[shard]\nnumber = 0\ncount = 0\nstripe_size = 32768\n\n[tenant_conf]\n";
 
     #[test]
     fn an_attached_shard_is_read() {
@@ -173,6 +181,13 @@ lsn_lease_length = "0s"
             panic!("attached")
         };
         assert_eq!(generation, Generation::NONE);
+    }
+
+    #[test]
+    fn what_later_pageservers_may_add_is_passed_over() {
+        let later =
+            ATTACHED.replace("generation = 2", "generation = 2\nlease = '1m'").replace("[shard]", "[shard]\nx = 1");
+        assert_eq!(parse(&format!("version = 2\n{later}[later]\n")).unwrap(), parse(ATTACHED).unwrap());
     }
 
     #[rstest]

@@ -201,7 +201,10 @@ mod tests {
         let branch = OLD
             .replace("1,105,96,112,0,0,0,0,0,0,0,0,0,", &format!("1,105,96,112,{ancestor},"))
             .replace("0,54,", "0,70,");
-        assert_eq!(parse(branch.as_bytes()).unwrap().ancestor, Some((TimelineId::from_bytes([7; 16]), Lsn(0x169_6070))));
+        assert_eq!(
+            parse(branch.as_bytes()).unwrap().ancestor,
+            Some((TimelineId::from_bytes([7; 16]), Lsn(0x169_6070)))
+        );
     }
 
     #[rstest]

@@ -61,11 +61,7 @@ pub(super) fn combine(known: Known<'_>, mut files: Vec<LayerFile>, location: Loc
     files.sort_unstable();
     let mut map = LayerMap::default();
     let mut known_layers = known.layers().iter().peekable();
-    let absent = |&(name, metadata): &(LayerName, LayerMetadata)| MapLayer {
-        name,
-        metadata,
-        accessed_on_disk: None,
-    };
+    let absent = |&(name, metadata): &(LayerName, LayerMetadata)| MapLayer { name, metadata, accessed_on_disk: None };
     for files in files.chunk_by(|a, b| a.name == b.name) {
         let Some(&LayerFile { name, .. }) = files.first() else { continue };
         while let Some(before) = known_layers.next_if(|(known, _)| *known < name) {
@@ -180,10 +176,7 @@ mod tests {
         #[case] layers: Vec<MapLayer>,
         #[case] leftovers: usize,
     ) {
-        assert_eq!(
-            at_generation_3(Known::Heatmap(&[]), files),
-            LayerMap { layers, leftovers, other_incarnations: 0 }
-        );
+        assert_eq!(at_generation_3(Known::Heatmap(&[]), files), LayerMap { layers, leftovers, other_incarnations: 0 });
     }
 
     #[rstest]

@@ -52,7 +52,10 @@ mod tests {
 
     #[rstest]
     #[case::root(r#""ancestor_timeline_id":"21212121212121212121212121212121","ancestor_retain_lsn":"0/1B08E80","#, "")]
-    #[case::nulls(r#""ancestor_timeline_id":"21212121212121212121212121212121","ancestor_retain_lsn":"0/1B08E80""#, r#""ancestor_timeline_id":null,"ancestor_retain_lsn":null"#)]
+    #[case::nulls(
+        r#""ancestor_timeline_id":"21212121212121212121212121212121","ancestor_retain_lsn":"0/1B08E80""#,
+        r#""ancestor_timeline_id":null,"ancestor_retain_lsn":null"#
+    )]
     #[case::nothing_retained(r#""ancestor_retain_lsn":"0/1B08E80","#, "")]
     fn an_offloaded_timeline_may_hold_nothing_of_an_ancestor(#[case] from: &str, #[case] to: &str) {
         let manifest = parse(OFFLOADED.replace(from, to).as_bytes()).unwrap();

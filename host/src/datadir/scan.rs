@@ -141,9 +141,7 @@ fn layer_files(
 /// Unfinished files, and those of layers that are still in memory.
 fn is_temporary(name: &CStr) -> bool {
     let name = name.to_bytes();
-    name.ends_with(TEMPORARY_SUFFIX.as_bytes())
-        || name.ends_with(b".temp_download")
-        || name.starts_with(b"ephemeral-")
+    name.ends_with(TEMPORARY_SUFFIX.as_bytes()) || name.ends_with(b".temp_download") || name.starts_with(b"ephemeral-")
 }
 
 fn entries(

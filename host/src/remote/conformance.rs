@@ -337,7 +337,9 @@ async fn race(store: Store) -> Outcome {
             return Err(format!("round {round}, {condition:?}: {} won: {winners:?}", winners.len()));
         };
         let object = store.object("object").await?;
-        ensure(object.body == *body && object.etag == *etag, || format!("{body}, {etag:?} won, but {object:?} is there"))?;
+        ensure(object.body == *body && object.etag == *etag, || {
+            format!("{body}, {etag:?} won, but {object:?} is there")
+        })?;
         condition = PutIf::Matches(object.etag);
     }
     Ok(())

@@ -2,4 +2,4 @@
 
 mod sightings;
 
-pub(crate) use sightings::{Sightings, StateDir, StateError};
+pub(crate) use sightings::{Sightings, StateDir};

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use siphasher::sip::SipHasher13;
 
 use crate::atomic_file;
-use crate::layer::{Generation, LayerMetadata, LayerName, MAX_ROWS, TenantShardId, TimelineId};
+use crate::layer::{Generation, LayerMetadata, LayerName, LayerTable, MAX_ROWS, TenantShardId, TimelineId};
 
 /// How a file of sightings begins: what it is, and in which version.
 const MAGIC: &[u8; 8] = b"TCSEEN\0\x01";
@@ -42,16 +42,14 @@ impl Sightings {
         self.seen.binary_search(&hash(timeline, name, metadata)).is_ok()
     }
 
-    /// What is to be remembered after a look: all that is on disk now, and of what was seen before the
-    /// `relevant` rest; so that the file does not grow with all layers that ever were.
-    pub(crate) fn after<'a>(
-        &self,
-        resident: impl Iterator<Item = (TimelineId, &'a LayerName, &'a LayerMetadata)>,
-        relevant: impl Iterator<Item = (TimelineId, &'a LayerName, &'a LayerMetadata)>,
-    ) -> Self {
-        let hashes = |(timeline, name, metadata)| hash(timeline, name, metadata);
-        let before = relevant.map(hashes).filter(|hash| self.seen.binary_search(hash).is_ok());
-        let mut seen: Vec<_> = resident.map(hashes).chain(before).collect();
+    /// What is to be remembered after a look that found `table`: all that is on disk now, and what was seen before
+    /// and is still a layer, so that the file does not grow with all layers that ever were.
+    pub(crate) fn after(&self, table: &LayerTable) -> Self {
+        let hashes = table.layers().filter_map(|layer| {
+            let hash = hash(layer.timeline, &layer.name, &layer.metadata);
+            (layer.marks.is_resident() || self.seen.binary_search(&hash).is_ok()).then_some(hash)
+        });
+        let mut seen: Vec<_> = hashes.collect();
         seen.sort_unstable();
         seen.dedup();
         Sightings { generation: self.generation, seen }
@@ -154,7 +152,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::layer::{Key, Lsn, ShardIndex};
+    use crate::layer::{Key, Layer, Lsn, ShardIndex};
+    use thermocline_policy::Marks;
 
     const TIMELINE: TimelineId = TimelineId::from_bytes([1; 16]);
 
@@ -170,14 +169,15 @@ mod tests {
         LayerMetadata { file_size: 8, generation: Generation::new(2), shard: ShardIndex::UNSHARDED }
     }
 
-    fn look(before: &Sightings, resident: &[u64], relevant: &[u64]) -> Sightings {
-        let metadata = metadata();
-        let names = |lsns: &[u64]| lsns.iter().map(|&lsn| name(lsn)).collect::<Vec<_>>();
-        let (resident, relevant) = (names(resident), names(relevant));
-        before.after(
-            resident.iter().map(|name| (TIMELINE, name, &metadata)),
-            relevant.iter().map(|name| (TIMELINE, name, &metadata)),
-        )
+    /// A look that finds these images, the first of them on disk.
+    fn look(before: &Sightings, resident: &[u64], elsewhere: &[u64]) -> Sightings {
+        let mut builder = LayerTable::builder();
+        let on_disk = resident.iter().map(|&lsn| (lsn, Marks::RESIDENT));
+        for (lsn, marks) in on_disk.chain(elsewhere.iter().map(|&lsn| (lsn, Marks::NONE))) {
+            let (name, metadata) = (name(lsn), metadata());
+            builder.layer(Layer { timeline: TIMELINE, name, metadata, access_time: 0, access_count: 0, marks });
+        }
+        before.after(&builder.build().unwrap())
     }
 
     fn seen(sightings: &Sightings) -> Vec<u64> {
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_was_seen_is_kept_while_it_matters() {
-        let first = look(&Sightings::none(2), &[1, 2, 3], &[1, 2, 3, 4]);
+        let first = look(&Sightings::none(2), &[1, 2, 3], &[4]);
         assert_eq!(seen(&first), [1, 2, 3]);
         let second = look(&first, &[4], &[2, 5]);
         assert_eq!(seen(&second), [2, 4]);
