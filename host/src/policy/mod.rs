@@ -4,6 +4,7 @@
 //! ends in time with a checked answer or with a [`PolicyError`] that says which policy failed, and how.
 
 mod bindings;
+mod builtin;
 mod component;
 mod engine;
 mod error;
@@ -18,6 +19,7 @@ mod rows;
 mod selection;
 mod shape;
 
+pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
 pub use engine::{Engine, EngineError};
 pub use error::{PolicyError, PolicyErrorKind, Step};
