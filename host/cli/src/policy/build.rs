@@ -45,10 +45,24 @@ pub struct Built {
 /// WebAssembly. The message says what to do.
 pub fn build(dir: &Path, out: Option<&Path>) -> anyhow::Result<Built> {
     let package = Package::read(dir)?;
-    let toolchain = Toolchain::find(&package)?;
-    let module_file = cargo::compile(&package, &toolchain)?;
+    // A folder of its own: other flags in the caller's would have cargo compile everything twice.
+    let target_dir = package.target_dir.join("component");
+    build_package(&package, &target_dir, out)
+}
+
+/// [`build`], with cargo keeping what it makes on the way in `target_dir`.
+///
+/// # Errors
+/// As those of [`build`].
+pub fn build_in(target_dir: &Path, dir: &Path, out: Option<&Path>) -> anyhow::Result<Built> {
+    build_package(&Package::read(dir)?, target_dir, out)
+}
+
+fn build_package(package: &Package, target_dir: &Path, out: Option<&Path>) -> anyhow::Result<Built> {
+    let toolchain = Toolchain::find(package)?;
+    let module_file = cargo::compile(package, &toolchain, target_dir)?;
     let module = fs::read(&module_file).with_context(|| format!("reading {}", module_file.display()))?;
-    let component = component(&package, &module, &toolchain.version)?;
+    let component = component(package, &module, &toolchain.version)?;
     let file = out.map_or_else(|| package.dir.join(format!("{}.wasm", package.name)), Path::to_owned);
     write_whole(&file, &component).with_context(|| format!("writing {}", file.display()))?;
     Ok(Built { file, digest: Digest::of(&component), size_bytes: component.len(), rustc: toolchain.version })

@@ -31,9 +31,7 @@ const PROFILE: [&str; 9] = [
 ];
 
 /// Compiles the crate, and returns where its module is.
-pub(super) fn compile(package: &Package, toolchain: &Toolchain) -> anyhow::Result<PathBuf> {
-    // A folder of its own: other flags in the caller's would have cargo compile everything twice.
-    let target_dir = package.target_dir.join("component");
+pub(super) fn compile(package: &Package, toolchain: &Toolchain, target_dir: &Path) -> anyhow::Result<PathBuf> {
     let mut cargo = Command::new(program());
     for (name, _) in env::vars_os().filter(|(name, _)| decides_bytes(name)) {
         cargo.env_remove(name);
@@ -44,8 +42,8 @@ pub(super) fn compile(package: &Package, toolchain: &Toolchain) -> anyhow::Resul
         .args(["rustc", "--release", "--lib", "--crate-type=cdylib", "--target", TARGET, "--manifest-path"])
         .arg(&package.manifest)
         .args(PROFILE.iter().flat_map(|setting| ["--config", setting]))
-        .env("CARGO_TARGET_DIR", &target_dir)
-        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(package, toolchain, &target_dir))
+        .env("CARGO_TARGET_DIR", target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags(package, toolchain, target_dir))
         // Set, and empty: what a configuration file says does not count.
         .env("RUSTC_WRAPPER", "")
         .env("RUSTC_WORKSPACE_WRAPPER", "")

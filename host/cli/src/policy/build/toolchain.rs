@@ -1,6 +1,7 @@
 //! Finds a compiler that can make WebAssembly. It installs nothing: it says what is missing.
 
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,18 +70,22 @@ impl Places {
             }
             found => {
                 let lacks_source = !found.as_ref().is_some_and(Compiler::has_source);
+                // Debian's linker is a link to that of LLVM, in a package that has the link's name and is
+                // not installed along.
+                let linker_package = fs::read_link(&debian_linker)
+                    .ok()
+                    .and_then(|link| Some(link.file_name()?.to_string_lossy().into_owned()))
+                    .unwrap_or_else(|| "rust-web-llvm lld".to_owned());
                 let packages = [
                     (found.is_none(), debian_rustc.display().to_string(), "rustc-web"),
                     (lacks_source, "the source of its standard library".to_owned(), "rust-web-src"),
-                    (!debian_linker.is_file(), debian_linker.display().to_string(), "rust-web-llvm"),
+                    (!debian_linker.is_file(), debian_linker.display().to_string(), &linker_package),
                 ];
-                let lacking: Vec<_> = packages.iter().filter(|(lacks, ..)| *lacks).collect();
-                let what: Vec<_> = lacking.iter().map(|(_, what, _)| what.as_str()).collect();
-                let from: Vec<_> = lacking.iter().map(|(.., package)| *package).collect();
+                let lacking = || packages.iter().filter(|(lacks, ..)| *lacks);
                 missing.push(format!(
-                    "without rustup, on Debian: {} missing: run `apt-get install {}`",
-                    what.join(" and "),
-                    from.join(" ")
+                    "without rustup, on Debian, what is missing is {}: run `apt-get install {}`",
+                    lacking().map(|(_, what, _)| what.as_str()).collect::<Vec<_>>().join(", "),
+                    lacking().map(|(.., package)| *package).collect::<Vec<_>>().join(" ")
                 ));
             }
         }
@@ -131,8 +136,7 @@ pub(super) const SOURCE: &str = "lib/rustlib/src/rust";
 
 #[cfg(all(test, unix))]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
 
@@ -172,6 +176,11 @@ mod tests {
             self
         }
 
+        fn dangling_linker(self) -> Self {
+            symlink("lld-99", self.path("lld")).unwrap();
+            self
+        }
+
         fn linker(self) -> Self {
             fs::write(self.path("lld"), "").unwrap();
             self
@@ -202,9 +211,10 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::everything(Machine::new(), "apt-get install rustc-web rust-web-src rust-web-llvm")]
+    #[case::everything(Machine::new(), "apt-get install rustc-web rust-web-src rust-web-llvm lld`")]
     #[case::source(Machine::new().compiler("debian").linker(), "apt-get install rust-web-src`")]
-    #[case::linker(Machine::new().compiler("debian").source("debian"), "apt-get install rust-web-llvm`")]
+    #[case::linker(Machine::new().compiler("debian").source("debian"), "apt-get install rust-web-llvm lld`")]
+    #[case::what_the_linker_links_to(Machine::new().compiler("debian").source("debian").dangling_linker(), "apt-get install lld-99`")]
     fn what_is_missing_is_said(#[case] machine: Machine, #[case] command: &str) {
         let refused = machine.find().unwrap_err().to_string();
         assert!(refused.contains(command), "{refused}");
