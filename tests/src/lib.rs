@@ -1,1 +1,5 @@
 //! placeholder
+
+pub mod doubles;
+#[cfg(feature = "servers")]
+pub mod servers;

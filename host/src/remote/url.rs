@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::key::{self, KeyError};
+use super::{KeyError, check_key};
 
 /// Longest name of a bucket, and the shortest: what S3 allows.
 const BUCKET_BYTES: std::ops::RangeInclusive<usize> = 3..=63;
@@ -46,9 +46,7 @@ pub struct ObjectUrl {
 #[non_exhaustive]
 pub enum ParseUrlError {
     /// No known scheme, and not unmistakably a path.
-    #[error(
-        "{text:?} is no remote: expected file:///path, s3://bucket/prefix, or a path that begins with `/` or `./`"
-    )]
+    #[error("{text:?} is no remote: expected file:///path, s3://bucket/prefix, or a path that begins with `/` or `./`")]
     Unknown {
         /// What was read.
         text: String,
@@ -114,7 +112,7 @@ impl FromStr for RemoteUrl {
             Parts::S3 { bucket, path } => {
                 let prefix = path.trim_end_matches('/');
                 if !prefix.is_empty() {
-                    key::check(prefix).map_err(|why| ParseUrlError::Key { text: text.into(), why })?;
+                    check_key(prefix).map_err(|why| ParseUrlError::Key { text: text.into(), why })?;
                 }
                 Ok(RemoteUrl::S3 { bucket: bucket.into(), prefix: prefix.into() })
             }
@@ -143,7 +141,7 @@ impl FromStr for ObjectUrl {
         if key.is_empty() {
             return Err(ParseUrlError::NoObject { text: text.into() });
         }
-        key::check(&key).map_err(|why| ParseUrlError::Key { text: text.into(), why })?;
+        check_key(&key).map_err(|why| ParseUrlError::Key { text: text.into(), why })?;
         Ok(ObjectUrl { remote, key })
     }
 }
@@ -321,11 +319,7 @@ mod tests {
     #[case("file:///heatmap%201", file("/"), "heatmap 1")]
     #[case("./heatmap-v1.json", file("./"), "heatmap-v1.json")]
     #[case("s3://bucket/tenants/t/heatmap-v1.json", s3("bucket", ""), "tenants/t/heatmap-v1.json")]
-    fn the_url_of_an_object_is_a_remote_and_a_key(
-        #[case] text: &str,
-        #[case] remote: RemoteUrl,
-        #[case] key: &str,
-    ) {
+    fn the_url_of_an_object_is_a_remote_and_a_key(#[case] text: &str, #[case] remote: RemoteUrl, #[case] key: &str) {
         assert_eq!(text.parse(), Ok(ObjectUrl { remote, key: key.into() }));
     }
 
