@@ -70,6 +70,9 @@ pub enum PageserverError {
         /// What is wrong, with the file's name.
         why: String,
     },
+    /// Its tenants cannot be listed.
+    #[error("the tenants cannot be listed")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Keeps a shard open while it lives.

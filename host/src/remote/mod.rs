@@ -108,6 +108,18 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// component does.
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError>;
 
+    /// Names of the folders right below `prefix`, which ends with `/`: what stands before the next `/` of keys
+    /// that go on. In order, none twice. Stores that can answer this without listing what is in the folders
+    /// SHOULD: a timeline's holds all its layers.
+    async fn folders(&self, prefix: &str) -> Result<Vec<String>, RemoteError> {
+        let listed = self.list(prefix).await?;
+        let below = listed.iter().filter_map(|object| object.key.strip_prefix(prefix)?.split_once('/'));
+        let mut folders: Vec<_> = below.map(|(folder, _)| folder.to_owned()).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        Ok(folders)
+    }
+
     /// Removes an object. That there is none is no error.
     async fn delete(&self, key: &str) -> Result<(), RemoteError>;
 

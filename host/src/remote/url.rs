@@ -46,9 +46,7 @@ pub struct ObjectUrl {
 #[non_exhaustive]
 pub enum ParseUrlError {
     /// No known scheme, and not unmistakably a path.
-    #[error(
-        "{text:?} is no remote: expected file:///path, s3://bucket/prefix, or a path that begins with `/` or `./`"
-    )]
+    #[error("{text:?} is no remote: expected file:///path, s3://bucket/prefix, or a path that begins with `/` or `./`")]
     Unknown {
         /// What was read.
         text: String,
@@ -321,11 +319,7 @@ mod tests {
     #[case("file:///heatmap%201", file("/"), "heatmap 1")]
     #[case("./heatmap-v1.json", file("./"), "heatmap-v1.json")]
     #[case("s3://bucket/tenants/t/heatmap-v1.json", s3("bucket", ""), "tenants/t/heatmap-v1.json")]
-    fn the_url_of_an_object_is_a_remote_and_a_key(
-        #[case] text: &str,
-        #[case] remote: RemoteUrl,
-        #[case] key: &str,
-    ) {
+    fn the_url_of_an_object_is_a_remote_and_a_key(#[case] text: &str, #[case] remote: RemoteUrl, #[case] key: &str) {
         assert_eq!(text.parse(), Ok(ObjectUrl { remote, key: key.into() }));
     }
 

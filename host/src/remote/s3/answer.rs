@@ -100,9 +100,7 @@ fn classify(call: Call, status: u16, code: Option<&str>) -> Verdict {
 fn hint(status: u16, code: Option<&str>) -> Option<&'static str> {
     Some(match code {
         Some("NoSuchBucket") => "create the bucket, or correct the remote's URL",
-        Some("InvalidAccessKeyId" | "SignatureDoesNotMatch") => {
-            "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        }
+        Some("InvalidAccessKeyId" | "SignatureDoesNotMatch") => "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         Some("ExpiredToken" | "TokenRefreshRequired" | "InvalidToken") => "renew the credentials",
         Some("RequestTimeTooSkewed") => "set this machine's clock",
         Some("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => {
@@ -120,9 +118,8 @@ fn hint(status: u16, code: Option<&str>) -> Option<&'static str> {
 /// Whether an error arose before there was a connection.
 fn is_connect(error: &(dyn Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| (**error).source());
-    causes.any(|cause| {
-        cause.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect())
-    })
+    causes
+        .any(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect()))
 }
 
 /// An error with its causes, each once.

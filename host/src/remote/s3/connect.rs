@@ -33,7 +33,10 @@ pub(super) async fn client(remote: &RemoteUrl, options: &S3Options) -> Result<Cl
         // The caller retries, and knows whether it may.
         .retry_config(RetryConfig::disabled())
         .timeout_config(
-            TimeoutConfig::builder().connect_timeout(timeouts.connect).operation_attempt_timeout(timeouts.attempt).build(),
+            TimeoutConfig::builder()
+                .connect_timeout(timeouts.connect)
+                .operation_attempt_timeout(timeouts.attempt)
+                .build(),
         );
     if let Some(endpoint) = &options.endpoint {
         loader = loader.endpoint_url(endpoint);
@@ -79,7 +82,8 @@ fn region(options: &S3Options) -> RegionProviderChain {
 }
 
 fn endpoint_of_environment() -> Option<String> {
-    let ignored = std::env::var("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_ok_and(|text| text.eq_ignore_ascii_case("true"));
+    let ignored =
+        std::env::var("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS").is_ok_and(|text| text.eq_ignore_ascii_case("true"));
     let mut given = ENDPOINT_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
     given.find(|endpoint| !ignored && !endpoint.is_empty())
 }
