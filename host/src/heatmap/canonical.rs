@@ -1,6 +1,6 @@
 //! The document exactly as it is written: the fast way to read nearly every heatmap there is.
 //!
-//! Going through serde, three quarters of the time are spent on what never differs: names of fields, in the
+//! Going through serde, most of the time is spent on what never differs: names of fields, in the
 //! order in which they are always written. Here they are compared and stepped over. Anything else, be it
 //! white space or an error, is `None`, and read again by the rules (`wire.rs`); what is read here is what
 //! they would have read, which a property test holds it to.
