@@ -1,5 +1,7 @@
 //! The checks of `policy check` pass what is good, and each fails a policy that is bad in its way.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+
 use std::sync::LazyLock;
 use std::time::Duration;
 

@@ -1,6 +1,8 @@
 //! No component can crash, hang, starve or bloat the host: one test for each bound of the engine, at its
 //! edge and beyond.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -206,6 +208,58 @@ fn memories(count: usize) -> Vec<u8> {
 fn the_number_of_memories_in_a_component(#[case] count: usize, #[case] why: &str) {
     let error = Policy::load(&ENGINE, &memories(count), NO_CONFIG).unwrap_err();
     assert!(error.to_string().contains(why), "{error}");
+}
+
+/// `component` with one more core module, which has a memory of `pages`, and an instance of it.
+fn with_another_memory(component: ByHand, pages: usize) -> Vec<u8> {
+    const CORE_MODULE: u8 = 1;
+    const CORE_INSTANCE: u8 = 2;
+    let mut bytes = component.build().unwrap();
+    let modules = u8::try_from(sections(&bytes).filter(|id| *id == CORE_MODULE).count()).unwrap();
+    let module = wat::parse_str(format!("(module (memory {pages}))")).unwrap();
+    bytes.extend([CORE_MODULE, u8::try_from(module.len()).unwrap()]);
+    bytes.extend(module);
+    // One instance, by instantiating the module, without arguments.
+    bytes.extend([CORE_INSTANCE, 4, 1, 0, modules, 0]);
+    bytes
+}
+
+/// The ids of a component's sections.
+fn sections(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = &bytes[8..];
+    std::iter::from_fn(move || {
+        let (id, mut body) = rest.split_first()?;
+        let (mut len, mut shift) = (0, 0);
+        loop {
+            let (byte, behind) = body.split_first()?;
+            body = behind;
+            len |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        rest = &body[len..];
+        Some(*id)
+    })
+}
+
+#[rstest]
+#[case::obeyed(more_pages(), true)]
+#[case::violated(more_pages() + 2, false)]
+fn the_limit_on_memory_is_on_all_memories_together(#[case] pages: usize, #[case] loads: bool) {
+    let bytes = with_another_memory(ByHand::new(), pages);
+    match Policy::load(&ENGINE, &bytes, NO_CONFIG) {
+        Ok(policy) => {
+            assert!(loads);
+            let called = policy.select(&tenant(), &table(1), &[]).unwrap();
+            assert!(called.report.memory_bytes > (pages + 16) << 16);
+        }
+        Err(error) => {
+            assert!(!loads, "{error}");
+            assert!(matches!(error.kind(), PolicyErrorKind::Memory { step: Step::Start, .. }), "{error}");
+        }
+    }
 }
 
 #[test]

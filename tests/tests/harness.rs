@@ -1,5 +1,7 @@
 //! The harness shows a component and the same policy compiled natively alike.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+
 use rstest::rstest;
 use thermocline::policy::PolicyErrorKind;
 use thermocline_policy::{Description, Layers, Policy, Selection, Tenant};

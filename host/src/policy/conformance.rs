@@ -32,8 +32,8 @@ pub enum Depth {
 pub struct Conformance {
     /// Every check, in the order they were made.
     pub checks: Vec<Check>,
-    /// SHA-256 over all answers: two components with the same one decide alike. Failed calls count as no
-    /// answer.
+    /// SHA-256 over all answers: components with the same one, at the same [`Depth`], decide alike. A failed
+    /// call counts as no answer.
     pub answers: String,
 }
 
@@ -222,11 +222,11 @@ impl Run<'_> {
         for rows in [0, 1, 1_000] {
             let due = (0..rows).map(|row: u64| DueUpload {
                 overdue_ms: row * 7 % 13,
-                age_ms: (row % 5 != 0).then_some(row * 1_009 % 100_003),
+                age_ms: (!row.is_multiple_of(5)).then_some(row * 1_009 % 100_003),
                 period_ms: row % 3 * 60_000,
-                hot_bytes: if row % 17 == 0 { u64::MAX } else { row << 20 },
+                hot_bytes: if row.is_multiple_of(17) { u64::MAX } else { row << 20 },
                 changes: row % 7,
-                failures: if row % 19 == 0 { u32::MAX } else { 0 },
+                failures: if row.is_multiple_of(19) { u32::MAX } else { 0 },
             });
             let queue = Arc::new(UploadQueue::from_iter(due));
             let mut rank = || match self.policy.rank_uploads(NOW, &queue) {

@@ -4,6 +4,7 @@
 //! ends in time with a checked answer or with a [`PolicyError`] that says which policy failed, and how.
 
 mod bindings;
+mod builtin;
 mod component;
 pub mod conformance;
 mod engine;
@@ -20,6 +21,7 @@ mod rows;
 mod selection;
 mod shape;
 
+pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
 pub use engine::{Engine, EngineError};
 pub use error::{PolicyError, PolicyErrorKind, Step};

@@ -4,33 +4,33 @@ use std::sync::Arc;
 
 use thermocline_policy::Tenant;
 
-use super::outcome::Generated;
+use super::outcome::{GenerateError, Generated};
 use crate::clock::Clock;
-use crate::heatmap::{Header, encode};
+use crate::heatmap::{Header, PolicyIdentity, encode};
 use crate::layer::LayerTable;
-use crate::pageserver::{Pageserver, PageserverError, Shard};
-use crate::policy::Decider;
+use crate::pageserver::{Pageserver, Shard};
+use crate::policy::Judge;
 
 /// Makes heatmaps.
 #[derive(Clone, Debug)]
 pub struct Generator {
     pageserver: Arc<dyn Pageserver>,
-    decider: Arc<Decider>,
+    judge: Arc<Judge>,
     clock: Arc<dyn Clock>,
 }
 
 impl Generator {
     /// Heatmaps of a pageserver's shards, as a policy decides them.
-    pub fn new(pageserver: Arc<dyn Pageserver>, decider: Arc<Decider>, clock: Arc<dyn Clock>) -> Self {
-        Generator { pageserver, decider, clock }
+    pub fn new(pageserver: Arc<dyn Pageserver>, judge: Arc<Judge>, clock: Arc<dyn Clock>) -> Self {
+        Generator { pageserver, judge, clock }
     }
 
     pub(super) fn pageserver(&self) -> &dyn Pageserver {
         self.pageserver.as_ref()
     }
 
-    pub(super) fn decider(&self) -> &Arc<Decider> {
-        &self.decider
+    pub(super) const fn judge(&self) -> &Arc<Judge> {
+        &self.judge
     }
 
     pub(super) fn clock(&self) -> &dyn Clock {
@@ -42,7 +42,7 @@ impl Generator {
     /// # Errors
     /// If the pageserver cannot hand over the layers. A failing policy is no error: the built-in one answers,
     /// and [`Generated::policy_error`] says why.
-    pub async fn generate(&self, shard: &Shard, generation: u32) -> Result<Generated, PageserverError> {
+    pub async fn generate(&self, shard: &Shard, generation: u32) -> Result<Generated, GenerateError> {
         let table = Arc::new(self.pageserver.layers(shard.id).await?);
         let tenant = Tenant {
             shard: shard.id.to_string(),
@@ -51,22 +51,22 @@ impl Generator {
             checkpoint_distance: shard.checkpoint_distance_bytes,
         };
         let upload_period_ms = Some(shard.upload_period.as_millis());
-        let decider = Arc::clone(&self.decider);
+        let judge = Arc::clone(&self.judge);
         // Policies and encoding compute; the reactor's threads are for waiting.
-        let made = tokio::task::spawn_blocking(move || decide_and_encode(&decider, &tenant, upload_period_ms, &table));
-        made.await.map_err(|error| PageserverError::Damaged { shard: shard.id, why: format!("its heatmap: {error}") })
+        let made = tokio::task::spawn_blocking(move || decide_and_encode(&judge, &tenant, upload_period_ms, &table));
+        made.await.map_err(|error| GenerateError::CutOff(error.to_string()))?
     }
 }
 
 fn decide_and_encode(
-    decider: &Decider,
+    judge: &Judge,
     tenant: &Tenant,
     upload_period_ms: Option<u128>,
     table: &Arc<LayerTable>,
-) -> Generated {
-    let decided = decider.select(tenant, table, &[]);
-    let policy = decided.by.document_identity();
+) -> Result<Generated, GenerateError> {
+    let verdict = judge.select(tenant, table, &[]).map_err(Box::new)?;
+    let policy = PolicyIdentity::from(judge.policy().identity());
     let header = Header { generation: tenant.generation, upload_period_ms, policy };
-    let heatmap = encode(&header, table, &decided.answer);
-    Generated { heatmap, policy: decided.by, policy_error: decided.error }
+    let heatmap = encode(&header, table, &verdict.answer);
+    Ok(Generated { heatmap, policy: header.policy, policy_error: verdict.failure })
 }

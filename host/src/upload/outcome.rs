@@ -2,21 +2,36 @@
 
 use std::time::Duration;
 
-use crate::heatmap::Encoded;
+use crate::heatmap::{Encoded, PolicyIdentity};
 use crate::layer::TenantShardId;
 use crate::pageserver::PageserverError;
-use crate::policy::{PolicyError, PolicyIdentity};
+use crate::policy::{JudgeError, PolicyError};
 use crate::remote::RemoteError;
 
 /// One shard's heatmap, and who decided what it lists.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Generated {
     /// The document.
     pub heatmap: Encoded,
-    /// The policy whose answer it is.
+    /// The policy that was asked.
     pub policy: PolicyIdentity,
-    /// Why that is not the policy that was asked.
+    /// Why it did not decide, and the built-in one did.
     pub policy_error: Option<PolicyError>,
+}
+
+/// Why there is no heatmap of a shard.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GenerateError {
+    /// The layers cannot be read.
+    #[error(transparent)]
+    Pageserver(#[from] PageserverError),
+    /// Neither the policy nor the built-in one answered.
+    #[error(transparent)]
+    Judge(#[from] Box<JudgeError>),
+    /// A bug: the work ended without an answer.
+    #[error("the work was cut off: {0}")]
+    CutOff(String),
 }
 
 /// One shard's turn.
@@ -88,9 +103,9 @@ pub enum UploadError {
         /// Of the heatmap in the bucket.
         bucket_generation: u32,
     },
-    /// The layers cannot be read.
+    /// There is no heatmap to upload.
     #[error(transparent)]
-    Pageserver(#[from] PageserverError),
+    Generate(#[from] GenerateError),
     /// The bucket does not take it.
     #[error("{error} (after {attempts} tries)")]
     Remote {
@@ -99,7 +114,4 @@ pub enum UploadError {
         /// How often it was tried.
         attempts: u32,
     },
-    /// A bug: the work ended without an answer.
-    #[error("the work was cut off: {0}")]
-    CutOff(String),
 }

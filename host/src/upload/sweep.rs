@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::{self, Stream, StreamExt};
+use thermocline_policy::Uploads;
 
 use super::outcome::Attempt;
 use super::uploader::{Trigger, Uploader};
@@ -21,16 +22,18 @@ impl Uploader {
         let mut shards: Vec<_> = due.into_iter().map(|(shard, _)| Some(shard)).collect();
         let ranked = order.into_iter().filter_map(move |row| shards.get_mut(row as usize)?.take());
         stream::iter(ranked)
-            .map(|shard| async move { self.upload(&shard, Trigger::Schedule).await })
+            .map(move |shard| async move { self.upload(&shard, Trigger::Schedule).await })
             .buffer_unordered(concurrency.max(1))
     }
 
     async fn ranked(&self, queue: &Arc<UploadQueue>) -> Vec<u32> {
-        let (decider, queue) = (Arc::clone(self.generator.decider()), Arc::clone(queue));
-        let rows = (0..queue.len()).collect();
+        let (judge, asked) = (Arc::clone(self.generator.judge()), Arc::clone(queue));
         let now = self.generator.clock().unix_s();
-        let ranked = tokio::task::spawn_blocking(move || decider.rank_uploads(now, &queue).answer.order().to_vec());
-        // Only a panic ends it without an answer: then any order will do.
-        ranked.await.unwrap_or(rows)
+        let ranked = tokio::task::spawn_blocking(move || judge.rank_uploads(now, &asked)).await;
+        match ranked {
+            Ok(Ok(verdict)) => verdict.answer.order().to_vec(),
+            // Only a bug of the host's leaves it without an answer: then any order will do.
+            Ok(Err(_)) | Err(_) => (0..queue.rows()).collect(),
+        }
     }
 }

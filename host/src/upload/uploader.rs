@@ -1,13 +1,12 @@
 //! One shard's turn, from the look at the bucket to the local copy.
 
-use std::time::Duration;
-
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backoff::wait_after;
 use super::fence::{Verdict, judge};
 use super::generator::Generator;
-use super::outcome::{Attempt, Generated, Outcome, Skip, UploadError};
+use super::outcome::{Attempt, GenerateError, Generated, Outcome, Skip, UploadError};
 use crate::heatmap::Encoded;
 use crate::keys;
 use crate::pageserver::{AttachMode, PageserverError, Shard};
@@ -66,8 +65,10 @@ impl Uploader {
         let generation = eligible(shard, trigger).map_err(Outcome::Skipped)?;
         match self.generator.generate(shard, generation).await {
             Ok(generated) => Ok((generated, generation)),
-            Err(PageserverError::NotAttached(_)) => Err(Outcome::Skipped(Skip::Gone)),
-            Err(PageserverError::NotReady { why, .. }) => Err(Outcome::Skipped(Skip::NotReady(why))),
+            Err(GenerateError::Pageserver(PageserverError::NotAttached(_))) => Err(Outcome::Skipped(Skip::Gone)),
+            Err(GenerateError::Pageserver(error @ PageserverError::NotReady { .. })) => {
+                Err(Outcome::Skipped(Skip::NotReady(error.to_string())))
+            }
             Err(error) => Err(Outcome::Failed(error.into())),
         }
     }

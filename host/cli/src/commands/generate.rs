@@ -9,18 +9,17 @@ use async_trait::async_trait;
 use thermocline::clock::{Clock, SystemClock};
 use thermocline::upload::Generator;
 
+use crate::Verdict;
 use crate::args::GenerateArgs;
 use crate::location;
-use crate::output;
-use crate::Verdict;
 
 pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
-    let decider = Arc::new(location::decider(&args.policy)?);
+    let judge = Arc::new(location::judge(&args.policy)?);
     let remote = match &args.remote {
         Some(url) => Some(location::open_remote(url, &args.s3).await?),
         None => None,
     };
-    let data_dir = Arc::new(location::data_dir(&args.data_dir, remote, location::Look::Remembered)?);
+    let data_dir = Arc::new(location::data_dir(&args.data_dir, remote, true)?);
     let shard = location::attached_shard(&data_dir, args.tenant).await?;
     let Some(generation) = shard.generation.get() else {
         bail!("tenant {} is attached without a generation, which every heatmap names", shard.id);
@@ -29,11 +28,7 @@ pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
         Some(unix_s) => Arc::new(SetClock { unix_s, running: SystemClock::default() }),
         None => Arc::new(SystemClock::default()),
     };
-    let generated = Generator::new(Arc::clone(&data_dir) as _, decider, clock).generate(&shard, generation).await?;
-    location::say_notes(&data_dir, shard.id);
-    if let Some(error) = &generated.policy_error {
-        output::note(format!("{error}; the built-in policy decided instead"));
-    }
+    let generated = Generator::new(Arc::clone(&data_dir) as _, judge, clock).generate(&shard, generation).await?;
     let mut out = io::stdout().lock();
     out.write_all(&generated.heatmap.bytes).context("cannot write the heatmap to stdout")?;
     // Exactly the object's bytes, for files and pipes; a prompt wants its own line.

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use serde::Serialize;
-use thermocline::heatmap::{Change, Complaints, Heatmap, HeatmapDiff, HeatmapLayer, HeatmapStats, Sum};
+use thermocline::heatmap::{Change, Complaints, Heatmap, HeatmapDiff, HeatmapLayer, HeatmapStats, ListedLayer, Sum};
 use thermocline::layer::TimelineId;
 use thermocline::remote::S3Options;
 
@@ -33,14 +33,7 @@ struct Shown<'a> {
     bytes: usize,
     #[serde(flatten)]
     stats: HeatmapStats,
-    top: Vec<TopLayer>,
-}
-
-#[derive(Serialize)]
-struct TopLayer {
-    timeline_id: TimelineId,
-    #[serde(flatten)]
-    layer: HeatmapLayer,
+    top: Vec<ListedLayer>,
 }
 
 pub(crate) async fn show(args: ShowArgs) -> anyhow::Result<Verdict> {
@@ -71,12 +64,12 @@ pub(crate) async fn show(args: ShowArgs) -> anyhow::Result<Verdict> {
 
 /// The layers that a standby downloads first. A heatmap orders them within a timeline; across timelines the
 /// hottest count, or where nothing is scored the newest.
-fn top(heatmap: &Heatmap, number: usize) -> Vec<TopLayer> {
+fn top(heatmap: &Heatmap, number: usize) -> Vec<ListedLayer> {
     let listed = heatmap.timelines.iter().flat_map(|timeline| {
-        timeline.layers.iter().map(|layer| TopLayer { timeline_id: timeline.timeline_id, layer: *layer })
+        timeline.layers.iter().map(|layer| ListedLayer { timeline_id: timeline.timeline_id, layer: *layer })
     });
     let mut listed: Vec<_> = listed.collect();
-    listed.sort_by(|TopLayer { layer: a, .. }, TopLayer { layer: b, .. }| {
+    listed.sort_by(|ListedLayer { layer: a, .. }, ListedLayer { layer: b, .. }| {
         let rank = |layer: &HeatmapLayer| (layer.cold, layer.name.is_l0(), std::cmp::Reverse(layer.name.lsn_end()));
         let hottest_first = b.heat.unwrap_or(0.0).total_cmp(&a.heat.unwrap_or(0.0));
         a.cold.cmp(&b.cold).then(hottest_first).then_with(|| rank(a).cmp(&rank(b)))
@@ -90,19 +83,25 @@ fn summary(shown: &Shown<'_>) -> String {
     let mut lines = vec![shown.file.to_owned()];
     let mut field = |name: &str, value: String| lines.push(format!("  {name:<12} {value}"));
     field("generation", shown.stats.generation.to_string());
-    field("uploaded", match shown.stats.upload_period_ms {
-        None => "at no set period".into(),
-        Some(ms) if ms % 1000 == 0 => format!("every {} s", ms / 1000),
-        Some(ms) => format!("every {ms} ms"),
-    });
+    field(
+        "uploaded",
+        match shown.stats.upload_period_ms {
+            None => "at no set period".into(),
+            Some(ms) if ms % 1000 == 0 => format!("every {} s", ms / 1000),
+            Some(ms) => format!("every {ms} ms"),
+        },
+    );
     if let Some(policy) = &shown.stats.policy {
         field("policy", format!("{} {} (sha256 {})", policy.name, policy.version, policy.digest));
     }
     let timelines = count(shown.stats.timelines as u64, "timeline");
-    field("timelines", match shown.stats.empty_timelines {
-        0 => timelines,
-        empty => format!("{timelines}, {empty} of them without layers"),
-    });
+    field(
+        "timelines",
+        match shown.stats.empty_timelines {
+            0 => timelines,
+            empty => format!("{timelines}, {empty} of them without layers"),
+        },
+    );
     field("hot", sum(&layers.hot));
     field("cold", sum(&layers.cold));
     field("images", sum(&layers.images));
@@ -121,9 +120,9 @@ fn summary(shown: &Shown<'_>) -> String {
     lines.join("\n")
 }
 
-fn top_table(top: &[TopLayer], hot_bytes: u64) -> Table {
+fn top_table(top: &[ListedLayer], hot_bytes: u64) -> Table {
     let mut table = Table::new(&["TIMELINE", ">SIZE", ">OF HOT", ">HEAT", "LAST READ", "LAYER"]);
-    for TopLayer { timeline_id, layer } in top {
+    for ListedLayer { timeline_id, layer } in top {
         table.row([
             timeline_id.to_string().chars().take(8).collect(),
             bytes(layer.metadata.file_size),
@@ -255,7 +254,9 @@ fn changes(compared: &Compared<'_>) -> String {
     field("changed", count(diff.changed.len() as u64, "layer"));
     field("heat moved", count(diff.heat_moved.len() as u64, "layer"));
     field("read since", count(diff.access_times_moved, "layer"));
-    for (sign, timelines) in [("+", &diff.timelines_added), ("-", &diff.timelines_removed), ("~", &diff.timelines_reordered)] {
+    for (sign, timelines) in
+        [("+", &diff.timelines_added), ("-", &diff.timelines_removed), ("~", &diff.timelines_reordered)]
+    {
         let what = if sign == "~" { "timeline (other order)" } else { "timeline" };
         lines.extend(timelines.iter().map(|timeline| format!("{sign} {what} {timeline}")));
     }
@@ -267,9 +268,11 @@ fn changes(compared: &Compared<'_>) -> String {
     let line = |sign, timeline: &TimelineId, name, what| format!("{sign} {timeline} {name} {what}");
     lines.extend(diff.removed.iter().map(|l| line("-", &l.timeline_id, l.layer.name, listed(&l.layer))));
     lines.extend(diff.added.iter().map(|l| line("+", &l.timeline_id, l.layer.name, listed(&l.layer))));
-    lines.extend(diff.changed.iter().map(|l| {
-        line("~", &l.timeline_id, l.after.name, format!("{} -> {}", listed(&l.before), listed(&l.after)))
-    }));
+    lines.extend(
+        diff.changed
+            .iter()
+            .map(|l| line("~", &l.timeline_id, l.after.name, format!("{} -> {}", listed(&l.before), listed(&l.after)))),
+    );
     lines.extend(diff.heat_moved.iter().map(|moved| {
         let heat = |heat: Option<f32>| heat.map_or("none".into(), |heat| heat.to_string());
         line("~", &moved.timeline_id, moved.name, format!("heat {} -> {}", heat(moved.before), heat(moved.after)))

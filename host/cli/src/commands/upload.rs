@@ -6,6 +6,7 @@ use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use thermocline::clock::SystemClock;
+use thermocline::datadir::DataDir;
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::Shard;
 use thermocline::policy::DueUpload;
@@ -14,7 +15,7 @@ use thermocline::upload::{Attempt, Generator, Outcome, Trigger, Uploader};
 
 use crate::Verdict;
 use crate::args::{DataDirArgs, PolicyArgs, S3Args, UploadArgs};
-use crate::location::{self, Look};
+use crate::location;
 use crate::output::{self, Table, bytes, millis};
 
 /// What to upload, from where to where.
@@ -45,9 +46,9 @@ pub(super) struct Row {
     /// Size of the heatmap.
     bytes: Option<usize>,
     elapsed_ms: f64,
-    /// The policy whose answer it is.
+    /// The policy that was asked.
     policy: Option<String>,
-    /// Why that is not the policy that was asked.
+    /// Why it did not decide, and the built-in one did.
     policy_error: Option<String>,
 }
 
@@ -81,11 +82,10 @@ pub(super) fn verdict(rows: &[Row]) -> Verdict {
 const FAILED: &str = "failed";
 
 pub(super) async fn sweep(sweep: Sweep) -> anyhow::Result<Vec<Row>> {
-    let decider = Arc::new(location::decider(&sweep.policy)?);
+    let judge = Arc::new(location::judge(&sweep.policy)?);
     let remote = location::open_remote(&sweep.remote, &sweep.s3).await?;
-    let look = if sweep.dry_run { Look::Forgotten } else { Look::Remembered };
-    let data_dir = Arc::new(location::data_dir(&sweep.data_dir, Some(Arc::clone(&remote)), look)?);
-    let generator = Generator::new(Arc::clone(&data_dir) as _, decider, Arc::new(SystemClock::default()));
+    let data_dir = Arc::new(location::data_dir(&sweep.data_dir, Some(Arc::clone(&remote)), !sweep.dry_run)?);
+    let generator = Generator::new(Arc::clone(&data_dir) as _, judge, Arc::new(SystemClock::default()));
     let mut uploader = Uploader::new(generator, remote);
     if sweep.dry_run {
         uploader = uploader.dry_run();
@@ -93,14 +93,13 @@ pub(super) async fn sweep(sweep: Sweep) -> anyhow::Result<Vec<Row>> {
 
     let mut rows = Vec::new();
     if sweep.tenants.is_empty() {
-        let (due, skipped) = location::due_shards(&data_dir).await?;
-        rows.extend(skipped.into_iter().map(|(shard, reason)| Row::skipped(shard, reason)));
+        let (due, skipped) = location::due_shards(&data_dir, &sweep.data_dir.data_dir).await?;
+        rows.extend(skipped.into_iter().map(|(shard, reason)| Row::skipped(shard.to_string(), reason)));
         rows.extend(all(&uploader, due, &sweep).await);
     } else {
         rows.extend(named(&uploader, &data_dir, &sweep).await);
     }
     rows.sort_by(|a, b| a.shard.cmp(&b.shard));
-    location::say_all_notes(&data_dir);
     Ok(rows)
 }
 
@@ -118,7 +117,7 @@ async fn all(uploader: &Uploader, due: Vec<(Shard, DueUpload)>, sweep: &Sweep) -
 }
 
 /// Each shard that was named, in the order in which it was.
-async fn named(uploader: &Uploader, data_dir: &location::DataDir, sweep: &Sweep) -> Vec<Row> {
+async fn named(uploader: &Uploader, data_dir: &DataDir, sweep: &Sweep) -> Vec<Row> {
     let progress = progress_bar(sweep.tenants.len());
     let mut rows = Vec::new();
     for tenant in &sweep.tenants {
@@ -180,7 +179,7 @@ impl Row {
             row.cold_layers = Some(heatmap.cold_layers);
             row.hot_bytes = Some(heatmap.hot_bytes);
             row.bytes = Some(heatmap.bytes.len());
-            row.policy = Some(generated.policy.to_string());
+            row.policy = Some(format!("{} {}", generated.policy.name, generated.policy.version));
             row.policy_error = generated.policy_error.as_ref().map(ToString::to_string);
         }
         row
@@ -189,7 +188,8 @@ impl Row {
 
 /// One row a shard.
 pub(super) fn table(rows: &[Row]) -> Table {
-    let mut table = Table::new(&["TENANT SHARD", "OUTCOME", ">LAYERS", ">COLD", ">HOT DATA", ">HEATMAP", ">TIME", "WHY"]);
+    let mut table =
+        Table::new(&["TENANT SHARD", "OUTCOME", ">LAYERS", ">COLD", ">HOT DATA", ">HEATMAP", ">TIME", "WHY"]);
     for row in rows {
         let or_dash = |shown: Option<String>| shown.unwrap_or_else(|| "-".into());
         let fell_back = row.policy_error.as_ref().map(|error| format!("{error}; the built-in policy decided instead"));

@@ -21,12 +21,6 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?)
 }
 
-/// Writes one line to stderr: what is no result, but should be known.
-#[allow(clippy::print_stderr, reason = "notes go to stderr, beside the log")]
-pub(crate) fn note(text: impl AsRef<str>) {
-    eprintln!("note: {}", text.as_ref());
-}
-
 /// Whether whoever read our output stopped reading.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

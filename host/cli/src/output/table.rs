@@ -10,7 +10,7 @@ impl Table {
     /// Columns whose heading begins with `>` hold numbers and stand to the right.
     pub(crate) fn new(headings: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
-        table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(headings.iter().map(|heading| heading.trim_start_matches('>')));
         let columns = headings.len();
         for (column, heading) in table.column_iter_mut().zip(headings) {

@@ -6,10 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
-use thermocline::layer::{
-    Generation, LayerMetadata, LayerName, Lsn, ShardIndex, TenantId, TenantShardId, TimelineId,
-};
 use thermocline::heatmap::{Heatmap, HeatmapLayer, HeatmapTimeline};
+use thermocline::layer::{Generation, LayerMetadata, LayerName, Lsn, ShardIndex, TenantId, TenantShardId, TimelineId};
 
 /// Names of a real database's layers, a line each.
 const BRANCHED_NAMES: &str = include_str!("../../../data/odd-brook.names");
@@ -98,7 +96,8 @@ pub(super) fn lay_out(data_dir: &Path, remote_dir: &Path) -> anyhow::Result<Laid
     let mut starts: Vec<_> = layers.iter().map(|layer| layer.name.lsn_start()).collect();
     starts.sort_unstable();
     let branch_point = starts.get(starts.len() / 2).copied().unwrap_or_default();
-    let of_branch: Vec<_> = layers.iter().filter(|layer| layer.name.lsn_start() > branch_point).step_by(3).copied().collect();
+    let of_branch: Vec<_> =
+        layers.iter().filter(|layer| layer.name.lsn_start() > branch_point).step_by(3).copied().collect();
 
     let shard = made.tenant_shard(&BRANCHED, BRANCHED.shard())?;
     made.timeline(&BRANCHED, shard, main, None, &layers)?;
@@ -135,7 +134,8 @@ fn sharded_layers(number: usize, shard: ShardIndex) -> anyhow::Result<Vec<DemoLa
     let layer = |(index, line): (usize, &str)| {
         let mut fields = line.split(' ');
         let mut field = || fields.next().with_context(|| format!("too few fields: {line}"));
-        let (name, file_size, written): (LayerName, u64, u32) = (field()?.parse()?, field()?.parse()?, field()?.parse()?);
+        let (name, file_size, written): (LayerName, u64, u32) =
+            (field()?.parse()?, field()?.parse()?, field()?.parse()?);
         let since_split = index % 5 == 0;
         let metadata = LayerMetadata {
             file_size,
@@ -197,7 +197,12 @@ impl Maker<'_> {
     }
 
     /// The heatmap that this location took over when it was attached: some of what is not on disk yet.
-    fn taken_over_heatmap(&self, shard: TenantShardId, timeline: TimelineId, layers: &[DemoLayer]) -> anyhow::Result<()> {
+    fn taken_over_heatmap(
+        &self,
+        shard: TenantShardId,
+        timeline: TimelineId,
+        layers: &[DemoLayer],
+    ) -> anyhow::Result<()> {
         let missing = layers.iter().filter(|layer| !layer.resident).step_by(2);
         let listed = missing.enumerate().map(|(number, layer)| HeatmapLayer {
             name: layer.name,
