@@ -306,6 +306,15 @@ impl Pageserver for DataDir {
 
     async fn uploaded(&self, shard: TenantShardId, heatmap: &[u8]) -> io::Result<()> {
         let bytes = heatmap.to_vec();
-        self.blocking(move |inner| atomic_file::write(&inner.folder(shard).join(keys::HEATMAP), &bytes)).await
+        let keep = move |inner: &Inner| {
+            let file = inner.folder(shard).join(keys::HEATMAP);
+            let kept = tenant::read(&file, MAX_HEATMAP_BYTES);
+            // After an upload that found all unchanged, nothing is written here either.
+            if kept.is_ok_and(|kept| kept.as_deref() == Some(&bytes)) {
+                return Ok(());
+            }
+            atomic_file::write(&file, &bytes)
+        };
+        self.blocking(keep).await
     }
 }
