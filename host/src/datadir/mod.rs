@@ -7,6 +7,9 @@
 
 mod bucket;
 mod config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index_part;
 mod layer_map;
 mod look;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Heatmap;
 use super::wire::WireHeatmap;
+use super::{Heatmap, canonical};
 use crate::layer::MAX_ROWS;
 
 /// Most bytes a layer takes in a heatmap: its extra fields included, and a timeline of its own.
@@ -84,13 +84,21 @@ fn decode_at_most(bytes: &[u8], limit: u64) -> Result<Heatmap, DecodeError> {
     if bytes.len() as u64 > limit {
         return Err(DecodeError::TooLarge { bytes: bytes.len() as u64, limit });
     }
+    if let Some(heatmap) = canonical::decode(bytes) {
+        return Ok(heatmap);
+    }
+    decode_by_the_rules(bytes)
+}
+
+/// Reads whatever existing readers take.
+pub(super) fn decode_by_the_rules(bytes: &[u8]) -> Result<Heatmap, DecodeError> {
     match serde_json::from_slice(bytes) {
         Ok(WireHeatmap::<true>(heatmap)) => Ok(heatmap),
         Err(_) => decode_with_care(bytes),
     }
 }
 
-/// Reads a second time, without the extra fields and keeping track of the path, which takes longer.
+/// Reads once more, without the extra fields and keeping track of the path, which takes longer.
 fn decode_with_care(bytes: &[u8]) -> Result<Heatmap, DecodeError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let WireHeatmap::<false>(heatmap) = serde_path_to_error::deserialize(&mut deserializer)
@@ -135,6 +143,8 @@ fn hint(bytes: &[u8], error: &serde_json::Error) -> Option<&'static str> {
 
     let begins_with = |marks: &[&[u8]]| marks.iter().any(|mark| bytes.starts_with(mark));
     let first = bytes.trim_ascii_start().first();
+    // A number that wants another digit is wrong to serde_json even where the document ends.
+    let wants_digit = error.is_syntax() && matches!(bytes, [.., b'.' | b'e' | b'E' | b'+' | b'-']);
     Some(match first {
         None => "it is empty: whoever wrote it was interrupted",
         Some(0) if bytes.iter().all(|byte| *byte == 0) => {
@@ -146,7 +156,7 @@ fn hint(bytes: &[u8], error: &serde_json::Error) -> Option<&'static str> {
         Some(_) if bytes.windows(INDEX_FIELD.len()).any(|window| window == INDEX_FIELD) => {
             "it is the index_part.json of a timeline: a heatmap is the heatmap-v1.json beside the timelines"
         }
-        Some(b'{' | b'[') if error.is_eof() => "it is cut off: fetch or write it again",
+        Some(b'{' | b'[') if error.is_eof() || wants_digit => "it is cut off: fetch or write it again",
         Some(b'{' | b'[') => return None,
         Some(_) => "it is not JSON",
     })
@@ -154,10 +164,11 @@ fn hint(bytes: &[u8], error: &serde_json::Error) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::super::sample::{self, L0, layer};
-    use super::super::{HeatmapLayer, PolicyIdentity};
+    use super::super::{HeatmapLayer, PolicyIdentity, peek_generation};
     use super::*;
 
     fn document(layer_fields: &str, fields: &str) -> String {
@@ -318,5 +329,60 @@ mod tests {
         let json = document("", "").replace(L0, &"x".repeat(100_000));
         let error = Heatmap::decode(json.as_bytes()).unwrap_err().to_string();
         assert!(error.len() < 2 * MAX_QUOTED_CHARS, "{}", error.len());
+    }
+
+    /// Neither `bytes` nor the start of them makes the decoder panic, and what is wrong has a place.
+    fn decode_damaged(bytes: &[u8]) {
+        peek_generation(bytes);
+        match Heatmap::decode(bytes) {
+            Ok(heatmap) => {
+                assert_eq!(Heatmap::decode(&heatmap.to_bytes()), Ok(heatmap.clone()));
+                heatmap.stats();
+                heatmap.verify();
+                assert!(heatmap.diff(&heatmap).is_empty());
+            }
+            Err(DecodeError::Malformed { place, what, .. }) => {
+                assert!(place.line > 0 && place.offset <= bytes.len() && !what.is_empty(), "{place:?} {what}");
+                let lines = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+                assert!(place.line <= lines, "{place:?} of {lines} lines");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn a_document_cut_off_anywhere_is_an_error_that_says_so() {
+        let timelines = [vec![layer(L0, 5), HeatmapLayer { heat: Some(0.5), ..layer(L0, 6) }], vec![]];
+        let bytes = sample::heatmap(timelines).to_bytes();
+        for length in 0..bytes.len() {
+            let error = Heatmap::decode(&bytes[..length]).unwrap_err().to_string();
+            let hint = if length == 0 { "it is empty" } else { "it is cut off" };
+            assert!(error.contains(hint) && error.contains(&format!("(byte {length})")), "{length}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_heatmap_reads_back(heatmap in sample::heatmaps(), period: Option<u128>) {
+            let heatmap = Heatmap { upload_period_ms: period.or(heatmap.upload_period_ms), ..heatmap };
+            let bytes = heatmap.to_bytes();
+            prop_assert_eq!(peek_generation(&bytes), Some(heatmap.generation));
+            prop_assert_eq!(Heatmap::decode(&bytes), Ok(heatmap.clone()));
+            prop_assert_eq!(decode_by_the_rules(&bytes), Ok(heatmap));
+        }
+
+        #[test]
+        fn a_damaged_heatmap_is_read_or_refused(heatmap in sample::heatmaps(), edits in sample::edits(1..6)) {
+            let mut bytes = heatmap.to_bytes();
+            for edit in edits {
+                edit.apply(&mut bytes);
+                decode_damaged(&bytes);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            decode_damaged(&bytes);
+        }
     }
 }

@@ -51,3 +51,13 @@ pub struct PolicyIdentity {
     /// SHA-256 of its component, 64 hex digits.
     pub digest: String,
 }
+
+impl From<&crate::policy::PolicyIdentity> for PolicyIdentity {
+    fn from(identity: &crate::policy::PolicyIdentity) -> Self {
+        PolicyIdentity {
+            name: identity.name().unwrap_or_default().into(),
+            version: identity.version().unwrap_or_default().into(),
+            digest: identity.digest().to_string(),
+        }
+    }
+}

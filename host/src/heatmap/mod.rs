@@ -1,5 +1,6 @@
 //! Heatmap v1: the manifest of a tenant shard that standbys read.
 
+mod canonical;
 mod content;
 mod decode;
 mod diff;

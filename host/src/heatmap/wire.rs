@@ -212,7 +212,7 @@ fn required<T, E: Error>(slot: Option<T>, field: &'static str) -> Result<T, E> {
 }
 
 /// Whatever stands in one of our extra fields.
-enum Loose {
+pub(super) enum Loose {
     Number(f64),
     Text(String),
     Object { name: Option<String>, version: Option<String>, digest: Option<String> },
@@ -221,7 +221,7 @@ enum Loose {
 
 impl Loose {
     #[allow(clippy::cast_possible_truncation, reason = "what f32 cannot hold becomes infinite, and is refused")]
-    fn into_heat(self) -> Option<f32> {
+    pub(super) fn into_heat(self) -> Option<f32> {
         let Loose::Number(heat) = self else { return None };
         Some(heat as f32).filter(|heat| heat.is_finite() && *heat >= 0.0)
     }
@@ -230,7 +230,7 @@ impl Loose {
         if let Loose::Text(text) = self { Some(text) } else { None }
     }
 
-    fn into_policy(self) -> Option<PolicyIdentity> {
+    pub(super) fn into_policy(self) -> Option<PolicyIdentity> {
         let Loose::Object { name, version, digest } = self else { return None };
         let (name, version, digest) = (name?, version?, digest?);
         let is_digest = digest.len() == DIGEST_DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit());

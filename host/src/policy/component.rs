@@ -66,16 +66,23 @@ impl From<wasmtime::Error> for Failure {
 }
 
 /// One call in the making: the instance, and how far it got.
-struct Running<'a> {
+struct Running {
     exports: Exports,
     store: Store<CallState>,
-    step: &'a mut Step,
+    step: Step,
     message_limit: usize,
 }
 
-impl Running<'_> {
+impl Running {
+    fn describe(&mut self) -> Result<Description, Failure> {
+        self.step = Step::Describe;
+        let bindings::Description { name, version, summary, config_schema } =
+            self.exports.call_describe(&mut self.store)?;
+        Ok(Description { name, version, summary, config_schema })
+    }
+
     fn configure(&mut self, config: &str) -> Result<(), Failure> {
-        *self.step = Step::Configure;
+        self.step = Step::Configure;
         let answer = self.exports.call_configure(&mut self.store, config)?;
         self.accepted(answer)
     }
@@ -84,7 +91,7 @@ impl Running<'_> {
     fn accepted<T>(&self, answer: Result<T, String>) -> Result<T, Failure> {
         answer.map_err(|message| {
             let message = quoted(&message, self.message_limit);
-            Failure::Known(PolicyErrorKind::Refused { step: *self.step, message })
+            Failure::Known(PolicyErrorKind::Refused { step: self.step, message })
         })
     }
 }
@@ -101,12 +108,7 @@ impl Policy {
         let shape = Shape::read(bytes, engine.limits().component_bytes).map_err(|kind| fail(&identity, kind))?;
         let pre = compile(engine, bytes).map_err(|kind| fail(&identity, kind))?;
 
-        let Called { answer: description, report } = run(engine, &identity, &pre, Work::unasked(), |running| {
-            *running.step = Step::Describe;
-            let bindings::Description { name, version, summary, config_schema } =
-                running.exports.call_describe(&mut running.store)?;
-            Ok(Description { name, version, summary, config_schema })
-        })?;
+        let Called { answer: description, report } = run(engine, &identity, &pre, Work::unasked(), Running::describe)?;
         if let Err(bad) = check_description(&description) {
             return Err(PolicyError::new(identity, PolicyErrorKind::Description(bad), report));
         }
@@ -156,12 +158,7 @@ impl Policy {
 
     /// What a policy says of itself, asked again.
     pub(super) fn describe_again(&self) -> Result<Called<Description>, PolicyError> {
-        run(&self.engine, &self.identity, &self.pre, Work::unasked(), |running| {
-            *running.step = Step::Describe;
-            let bindings::Description { name, version, summary, config_schema } =
-                running.exports.call_describe(&mut running.store)?;
-            Ok(Description { name, version, summary, config_schema })
-        })
+        run(&self.engine, &self.identity, &self.pre, Work::unasked(), Running::describe)
     }
 
     /// Which layers of `table` a standby should hold. `memory` is what this policy, under this
@@ -179,7 +176,7 @@ impl Policy {
         let work = Work { view: View::Layers(Arc::clone(table)), rows, shard: Some(&tenant.shard) };
         run(&self.engine, &self.identity, &self.pre, work, |running| {
             running.configure(&self.config)?;
-            *running.step = Step::Select;
+            running.step = Step::Select;
             let tenant = bindings::Tenant {
                 shard: tenant.shard.clone(),
                 generation: tenant.generation,
@@ -201,7 +198,7 @@ impl Policy {
         let work = Work { view: View::Uploads(Arc::clone(queue)), rows: queue.rows(), shard: None };
         run(&self.engine, &self.identity, &self.pre, work, |running| {
             running.configure(&self.config)?;
-            *running.step = Step::RankUploads;
+            running.step = Step::RankUploads;
             let answer = running.exports.call_rank_uploads(&mut running.store, now, lend_uploads())?;
             let order = running.accepted(answer)?;
             Ranking::check(order, queue).map_err(|bad| Failure::Known(PolicyErrorKind::Ranking(bad)))
@@ -278,12 +275,13 @@ impl Work<'_> {
 }
 
 /// Makes a fresh instance, lets `body` call it, and sees to it that nothing of it stays.
+#[allow(clippy::disallowed_methods, reason = "measures how long a call took, for the report; decides nothing")]
 fn run<T>(
     engine: &Engine,
     identity: &PolicyIdentity,
     pre: &PolicyPre<CallState>,
     work: Work<'_>,
-    body: impl FnOnce(&mut Running<'_>) -> Result<T, Failure>,
+    body: impl FnOnce(&mut Running) -> Result<T, Failure>,
 ) -> Result<Called<T>, PolicyError> {
     let limits = engine.limits();
     let queued = Instant::now();
@@ -308,14 +306,13 @@ fn run<T>(
         let _ = store.set_fuel(u64::MAX);
     }
 
-    let mut step = Step::Start;
-    let (outcome, store) = match pre.instantiate(&mut store) {
+    let (outcome, step, store) = match pre.instantiate(&mut store) {
         Ok(exports) => {
-            let mut running = Running { exports, store, step: &mut step, message_limit: limits.message_bytes };
+            let mut running = Running { exports, store, step: Step::Start, message_limit: limits.message_bytes };
             let outcome = body(&mut running);
-            (outcome, running.store)
+            (outcome, running.step, running.store)
         }
-        Err(error) => (Err(Failure::Machine(error)), store),
+        Err(error) => (Err(Failure::Machine(error)), Step::Start, store),
     };
     let fuel = engine.is_metered().then(|| u64::MAX - store.get_fuel().unwrap_or(u64::MAX));
     let CallState { memory, log, .. } = store.into_data();

@@ -227,7 +227,9 @@ pub(super) fn one_line(error: &wasmtime::Error, limit_bytes: usize) -> String {
 pub(super) fn trap(error: &wasmtime::Error, step: Step) -> Option<PolicyErrorKind> {
     let trap = error.downcast_ref::<Trap>()?;
     let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
-    Some(PolicyErrorKind::Trap { step, reason: trap.to_string(), backtrace })
+    let reason = trap.to_string();
+    let reason = reason.strip_prefix("wasm trap: ").unwrap_or(&reason).to_owned();
+    Some(PolicyErrorKind::Trap { step, reason, backtrace })
 }
 
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {

@@ -89,7 +89,7 @@ impl Limits {
     /// A long call must not keep all others waiting.
     const MIN_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
     /// Each keeps address space reserved.
-    const MAX_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
+    pub(super) const MAX_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
 
     /// Time for a call over `rows` rows.
     pub fn time_for(&self, rows: u32) -> Duration {

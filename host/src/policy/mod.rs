@@ -4,10 +4,13 @@
 //! ends in time with a checked answer or with a [`PolicyError`] that says which policy failed, and how.
 
 mod bindings;
+mod builtin;
 mod component;
+pub mod conformance;
 mod engine;
 mod error;
 mod identity;
+mod judge;
 mod limits;
 mod memory;
 mod permits;
@@ -18,12 +21,14 @@ mod rows;
 mod selection;
 mod shape;
 
+pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
 pub use engine::{Engine, EngineError};
 pub use error::{PolicyError, PolicyErrorKind, Step};
 pub use identity::{
     BadDescription, MAX_NAME_BYTES, MAX_SCHEMA_BYTES, MAX_SUMMARY_BYTES, MAX_VERSION_BYTES, PolicyIdentity,
 };
+pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
 pub use queue::{DueUpload, Ranking, UploadQueue};
 pub use report::{Level, LogLine, Report};

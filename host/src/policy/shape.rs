@@ -1,6 +1,6 @@
 //! What a component file is, found out without running or compiling it.
 
-use wasmparser::{Encoding, Parser, Payload, Validator};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, Validator};
 
 use super::bindings::IMPORTS;
 use super::engine::FEATURES;
@@ -49,7 +49,11 @@ impl Shape {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 1 => {
                     for import in section {
-                        shape.imports.push(import?.name.name.to_owned());
+                        let import = import?;
+                        // The world's name for a type of an interface that is imported beside it.
+                        if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                            shape.imports.push(import.name.name.to_owned());
+                        }
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 1 => {

@@ -34,18 +34,24 @@ pub enum KeyError {
     Temporary,
 }
 
-/// Whether `text` is a key.
-pub(super) fn check(text: &str) -> Result<(), KeyError> {
+/// Whether `text` is the key of an object, in any store.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn check_key(text: &str) -> Result<(), KeyError> {
     if text.len() > MAX_KEY_BYTES {
         return Err(KeyError::TooLong);
     }
     text.split('/').try_for_each(check_component)
 }
 
-/// Whether keys can begin with `text`: nothing, or whole components and the beginning of one.
-pub(super) fn check_prefix(text: &str) -> Result<(), KeyError> {
+/// Whether keys can begin with `text`: it is nothing, or whole components and the beginning of one.
+///
+/// # Errors
+/// The first rule that its whole components break.
+pub fn check_prefix(text: &str) -> Result<(), KeyError> {
     match text.rsplit_once('/') {
-        Some((folder, _)) => check(folder),
+        Some((folder, _)) => check_key(folder),
         None => Ok(()),
     }
 }
@@ -76,7 +82,7 @@ mod tests {
     #[case::dots_in_names("a../.b/...")]
     #[case::any_other_character("a b/%2e%2e/ü+=&?#*\\:\"'~")]
     fn a_key_is_taken(#[case] key: &str) {
-        assert_eq!(check(key), Ok(()));
+        assert_eq!(check_key(key), Ok(()));
     }
 
     #[rstest]
@@ -93,19 +99,19 @@ mod tests {
     #[case::temporary("a/heatmap-v1.json.12-0.___temp", KeyError::Temporary)]
     #[case::in_a_temporary("x.___temp/a", KeyError::Temporary)]
     fn anything_else_is_refused(#[case] key: &str, #[case] expected: KeyError) {
-        assert_eq!(check(key), Err(expected));
+        assert_eq!(check_key(key), Err(expected));
     }
 
     #[test]
     fn the_limits_on_lengths_are_obeyed_and_violated() {
         let component = "c".repeat(MAX_COMPONENT_BYTES);
-        assert_eq!(check(&component), Ok(()));
-        assert_eq!(check(&format!("{component}c")), Err(KeyError::LongComponent));
+        assert_eq!(check_key(&component), Ok(()));
+        assert_eq!(check_key(&format!("{component}c")), Err(KeyError::LongComponent));
 
         let longest = format!("{}{}", "0123456/".repeat(MAX_KEY_BYTES / 8 - 1), "01234567");
         assert_eq!(longest.len(), MAX_KEY_BYTES);
-        assert_eq!(check(&longest), Ok(()));
-        assert_eq!(check(&format!("{longest}8")), Err(KeyError::TooLong));
+        assert_eq!(check_key(&longest), Ok(()));
+        assert_eq!(check_key(&format!("{longest}8")), Err(KeyError::TooLong));
     }
 
     #[rstest]
@@ -122,7 +128,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_key_never_leaves_the_folder_it_is_put_under(text in "[a./\\\\ \0]{0,12}|\\PC{0,40}") {
-            if check(&text).is_ok() {
+            if check_key(&text).is_ok() {
                 let path = Path::new(&text);
                 prop_assert!(path.components().all(|component| matches!(component, Component::Normal(_))));
                 // Two keys never are one file.

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use sha2::{Digest as _, Sha256};
 
 use super::url::file_url;
-use super::{ETag, Got, Limits, Listed, Object, OpenError, PutIf, Remote, RemoteError, key};
+use super::{ETag, Got, Limits, Listed, Object, OpenError, PutIf, Remote, RemoteError, check_key, check_prefix};
 use crate::Digest;
 use crate::atomic_file::{self, TEMPORARY_SUFFIX};
 
@@ -72,7 +72,7 @@ impl LocalDir {
     }
 
     fn checked(&self, key: &str) -> Result<PathBuf, RemoteError> {
-        key::check(key).map_err(|why| RemoteError::BadKey { object: self.url(key), why })?;
+        check_key(key).map_err(|why| RemoteError::BadKey { object: self.url(key), why })?;
         Ok(self.root.join(key))
     }
 
@@ -92,6 +92,7 @@ impl LocalDir {
     }
 
     /// Does `work` again and again until it gets the lock it needs.
+    #[allow(clippy::disallowed_methods, reason = "a file lock of another process wakes nobody: it must be asked for")]
     async fn locking<T: Send + 'static>(
         &self,
         key: &str,
@@ -191,7 +192,7 @@ impl LocalDir {
     }
 
     fn walk(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError> {
-        key::check_prefix(prefix).map_err(|why| RemoteError::BadKey { object: self.url(prefix), why })?;
+        check_prefix(prefix).map_err(|why| RemoteError::BadKey { object: self.url(prefix), why })?;
         let mut listed = Vec::new();
         // The beginnings of keys, each a folder.
         let mut folders = vec![prefix.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"))];
@@ -206,7 +207,7 @@ impl LocalDir {
             for entry in entries {
                 let entry = entry.map_err(failed)?;
                 let Some(key) = entry.file_name().to_str().map(|name| format!("{folder}{name}")) else { continue };
-                if !key.starts_with(prefix) || key::check(&key).is_err() {
+                if !key.starts_with(prefix) || check_key(&key).is_err() {
                     continue;
                 }
                 if entry.file_type().map_err(failed)?.is_dir() {

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use error::{OpenError, RemoteError};
-pub use key::{KeyError, MAX_COMPONENT_BYTES, MAX_KEY_BYTES};
+pub use key::{KeyError, MAX_COMPONENT_BYTES, MAX_KEY_BYTES, check_key, check_prefix};
 pub use local::LocalDir;
 pub use open::open;
 pub use s3::{

@@ -6,7 +6,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::key::{self, KeyError};
+use super::{KeyError, check_key};
 
 /// Longest name of a bucket, and the shortest: what S3 allows.
 const BUCKET_BYTES: std::ops::RangeInclusive<usize> = 3..=63;
@@ -112,7 +112,7 @@ impl FromStr for RemoteUrl {
             Parts::S3 { bucket, path } => {
                 let prefix = path.trim_end_matches('/');
                 if !prefix.is_empty() {
-                    key::check(prefix).map_err(|why| ParseUrlError::Key { text: text.into(), why })?;
+                    check_key(prefix).map_err(|why| ParseUrlError::Key { text: text.into(), why })?;
                 }
                 Ok(RemoteUrl::S3 { bucket: bucket.into(), prefix: prefix.into() })
             }
@@ -141,7 +141,7 @@ impl FromStr for ObjectUrl {
         if key.is_empty() {
             return Err(ParseUrlError::NoObject { text: text.into() });
         }
-        key::check(&key).map_err(|why| ParseUrlError::Key { text: text.into(), why })?;
+        check_key(&key).map_err(|why| ParseUrlError::Key { text: text.into(), why })?;
         Ok(ObjectUrl { remote, key })
     }
 }

@@ -19,7 +19,10 @@ use self::answer::{Call, Verdict, chain, judge};
 pub use self::options::{
     DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, S3Credentials, S3Options, S3Timeouts,
 };
-use super::{ETag, Got, Limits, Listed, Object, OpenError, PutIf, Remote, RemoteError, RemoteUrl, key};
+use super::{
+    ETag, Got, KeyError, Limits, Listed, MAX_KEY_BYTES, Object, OpenError, PutIf, Remote, RemoteError, RemoteUrl,
+    check_key, check_prefix,
+};
 
 /// A remote over a bucket, or over what is in it below a prefix.
 ///
@@ -57,8 +60,13 @@ impl S3 {
     }
 
     fn checked(&self, key: &str) -> Result<String, RemoteError> {
-        key::check(key).map_err(|why| RemoteError::BadKey { object: self.url(key), why })?;
-        Ok(self.full(key))
+        let full = self.full(key);
+        let checked = check_key(key).and_then(|()| match full.len() {
+            // The prefix counts for the store.
+            length if length > MAX_KEY_BYTES => Err(KeyError::TooLong),
+            _ => Ok(full),
+        });
+        checked.map_err(|why| RemoteError::BadKey { object: self.url(key), why })
     }
 
     fn too_large(&self, key: &str, size_bytes: u64) -> RemoteError {
@@ -155,7 +163,7 @@ impl S3 {
     }
 
     async fn list_all(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError> {
-        key::check_prefix(prefix).map_err(|why| RemoteError::BadKey { object: self.url(prefix), why })?;
+        check_prefix(prefix).map_err(|why| RemoteError::BadKey { object: self.url(prefix), why })?;
         let request = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.full(prefix));
         let mut pages = request.into_paginator().send();
         let above = self.full("").len();
@@ -164,7 +172,7 @@ impl S3 {
             let page = page.map_err(|error| self.judged(Call::List, prefix, &error))?;
             for object in page.contents.into_iter().flatten() {
                 let key = object.key.as_deref().and_then(|key| key.get(above..)).unwrap_or_default();
-                if key::check(key).is_ok() {
+                if check_key(key).is_ok() {
                     let size_bytes = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
                     listed.push(Listed { key: key.into(), size_bytes });
                 }
