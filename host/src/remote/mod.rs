@@ -1,6 +1,5 @@
 //! Object storage behind one small trait.
 
-#[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 mod key;
@@ -95,7 +94,7 @@ impl Default for Limits {
 /// against writers in other processes. What is no key MUST be refused with [`RemoteError::BadKey`] before
 /// anything is done, and is left out of listings. Retries are the caller's: an implementation makes none, and
 /// never hides a put whose outcome is unknown. A call that is dropped while it runs may still be carried out.
-/// The suite in `conformance` (a feature of this crate) holds an implementation to all this.
+/// The suite in [`conformance`] holds an implementation to all this.
 #[async_trait]
 pub trait Remote: fmt::Debug + Send + Sync {
     /// Reads an object, unless it still is the version `unless`.

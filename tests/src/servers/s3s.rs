@@ -25,7 +25,8 @@ pub const LONGEST_KEY_BYTES: usize = 150;
 /// `s3s-fs` behind HTTP, in this process: real requests, signatures and XML over a folder.
 ///
 /// What it is *not*: a proof of how a store behaves when two requests meet. `s3s-fs` looks at conditions and
-/// then writes, with nothing to keep others out meanwhile, and knows no condition on reads; both are added here.
+/// then writes, with nothing to keep others out meanwhile, knows no condition on reads, and makes buckets as it
+/// goes; all that is mended here.
 /// For the real thing there is [`super::Weed`].
 #[derive(Debug)]
 pub struct S3sFs {
@@ -76,6 +77,10 @@ struct Atomic {
 impl S3 for Atomic {
     async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
         let _turn = self.turn.write().await;
+        if request.input.bucket != BUCKET {
+            // It would make the bucket.
+            return Err(s3_error!(NoSuchBucket));
+        }
         let versioned = request.input.if_match.is_some();
         let answer = self.files.put_object(request).await;
         // As S3 says it: a condition on a version of an object that is not there is no failed condition.
@@ -89,6 +94,9 @@ impl S3 for Atomic {
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
         // The file is open when this returns, and is only ever replaced: the body needs no lock.
         let _turn = self.turn.read().await;
+        if request.input.bucket != BUCKET {
+            return Err(s3_error!(NoSuchBucket));
+        }
         let unless = request.input.if_none_match.clone();
         let answer = self.files.get_object(request).await?;
         match (unless, &answer.output.e_tag) {

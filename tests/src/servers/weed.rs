@@ -80,7 +80,13 @@ impl Weed {
             .arg("mini")
             .arg(format!("-dir={}", data.display()))
             .arg(format!("-s3.config={}", config_path.display()));
-        command.args(["-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-webdav=false", "-admin.ui=false"]);
+        command.args([
+            "-ip=127.0.0.1",
+            "-ip.bind=127.0.0.1",
+            "-webdav=false",
+            "-admin.ui=false",
+            "-s3.autoCreateBucket=false",
+        ]);
         command.arg(format!("-bucket={BUCKET}"));
         for (part, port) in PARTS.iter().zip(ports) {
             if part.contains('.') {

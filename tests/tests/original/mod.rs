@@ -6,7 +6,7 @@ use thermocline::heatmap::Heatmap;
 use thermocline::layer::{Generation, LayerName, ShardIndex, TimelineId};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct HeatMapTenant {
+pub(crate) struct HeatMapTenant {
     generation: u32,
     timelines: Vec<HeatMapTimeline>,
     upload_period_ms: Option<u128>,
@@ -46,12 +46,12 @@ fn is_unsharded(shard: &ShardIndex) -> bool {
 
 impl HeatMapTenant {
     /// As its reader reads it.
-    pub fn read(bytes: &[u8]) -> serde_json::Result<Self> {
+    pub(crate) fn read(bytes: &[u8]) -> serde_json::Result<Self> {
         serde_json::from_slice(bytes)
     }
 
     /// As its writer writes it.
-    pub fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         serde_json::to_vec(self).unwrap()
     }
 }

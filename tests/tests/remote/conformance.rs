@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -120,7 +121,7 @@ impl Remote for Defective {
         let got = self.inner.get(&self.key(key), unless).await?;
         let Got::Object(mut object) = got else { return Ok(got) };
         if self.is(Defect::TearsReads) && object.body.len() > 1000 {
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
             if let Some(newer) = self.current(key).await.filter(|newer| newer.body.len() == object.body.len()) {
                 object.body = [&object.body[..500], &newer.body[500..]].concat().into();
             }
@@ -142,7 +143,7 @@ impl Remote for Defective {
                 {
                     return Err(RemoteError::Conflict { object: key.clone() });
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+                tokio::time::sleep(Duration::from_millis(2)).await;
                 return self.overwrite(key, body).await;
             }
             Defect::CreatesForAnETag if current.is_none() => return self.overwrite(key, body).await,

@@ -16,7 +16,7 @@ pub(crate) async fn open_a_bucket_as_a_child() {
     match S3::new(BUCKET, "prefix", &options).await {
         Err(error) => println!("not opened: {error}"),
         Ok(remote) => match remote.put("object", "body".into(), PutIf::Absent).await {
-            Ok(_) => println!("written"),
+            Ok(_) => println!("it was written"),
             Err(error) => println!("not written: {error}"),
         },
     }
@@ -71,7 +71,7 @@ async fn an_endpoint_is_all_that_is_needed_beside_credentials(#[case] variable: 
     let endpoint = server.access.endpoint.clone();
     let said =
         tokio::task::spawn_blocking(move || open(&[&KEYS[..], &[(variable, &endpoint)]].concat())).await.unwrap();
-    assert!(said.contains("\nwritten"), "{said}");
+    assert!(said.contains("it was written"), "{said}");
     assert_eq!(std::fs::read(folder.path().join(BUCKET).join("prefix/object")).unwrap(), b"body");
 }
 
@@ -85,5 +85,5 @@ async fn the_option_is_stronger_than_the_environment() {
         open(&[&KEYS[..], &endpoints].concat())
     });
     let said = said.await.unwrap();
-    assert!(said.contains("\nwritten"), "{said}");
+    assert!(said.contains("it was written"), "{said}");
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// A file or folder of real data: below the folder that `THERMOCLINE_TEST_DATA` names, or else below the one
 /// that lies beside a checkout. `None`, said on stderr, where there is none: the test is then skipped.
-pub fn real_data(name: &str) -> Option<PathBuf> {
+pub(crate) fn real_data(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("THERMOCLINE_TEST_DATA").map(PathBuf::from).or_else(|| {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(2);
         beside.map(|folder| folder.join("shared").join("data")).find(|data| data.is_dir())

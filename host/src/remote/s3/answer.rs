@@ -45,7 +45,9 @@ where
 {
     match error {
         SdkError::ServiceError(answer) => {
-            let (status, code) = (answer.raw().status().as_u16(), answer.err().code());
+            // `NotFound` is not the store's: the client says so of any 404 without a body.
+            let code = answer.err().code().filter(|code| *code != "NotFound");
+            let status = answer.raw().status().as_u16();
             let mut why = format!("{} ({status})", code.unwrap_or("no code"));
             if let Some(message) = answer.err().message() {
                 let _ = write!(why, ": {message}");
@@ -80,7 +82,7 @@ fn classify(call: Call, status: u16, code: Option<&str>) -> Verdict {
     match (status, code) {
         (304, _) if call == Call::Get => Verdict::Unchanged,
         (412, _) => Verdict::Conflict,
-        (404, Some("NoSuchKey" | "NotFound")) => match call {
+        (404, Some("NoSuchKey")) => match call {
             // The version that is asked for is gone, and so is the object.
             Call::PutIfMatches => Verdict::Conflict,
             _ => Verdict::Missing,

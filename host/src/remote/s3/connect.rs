@@ -29,7 +29,6 @@ pub(super) async fn client(remote: &RemoteUrl, options: &S3Options) -> Result<Cl
     let timeouts = &options.timeouts;
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().tls_provider(provider).build_https())
-        .region(region(options))
         // The caller retries, and knows whether it may.
         .retry_config(RetryConfig::disabled())
         .timeout_config(
@@ -38,6 +37,9 @@ pub(super) async fn client(remote: &RemoteUrl, options: &S3Options) -> Result<Cl
                 .operation_attempt_timeout(timeouts.attempt)
                 .build(),
         );
+    if let Some(region) = region(options).await {
+        loader = loader.region(region);
+    }
     if let Some(endpoint) = &options.endpoint {
         loader = loader.endpoint_url(endpoint);
     }
@@ -69,16 +71,14 @@ pub(super) async fn client(remote: &RemoteUrl, options: &S3Options) -> Result<Cl
     Ok(Client::from_conf(config.force_path_style(path_style).build()))
 }
 
-/// The option, the environment, the profile; then, unless an endpoint says that this is not AWS, the machine.
-fn region(options: &S3Options) -> RegionProviderChain {
+/// The option, the environment, the profile; then what an endpoint says: that this is not AWS. None leaves it to
+/// the machine's metadata service, which must be asked by way of the client that the rest uses.
+async fn region(options: &S3Options) -> Option<Region> {
     let named = RegionProviderChain::first_try(options.region.clone().map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(ProfileFileRegionProvider::new());
-    if options.endpoint.is_some() || endpoint_of_environment().is_some() {
-        named.or_else(Region::from_static(REGION_OF_AN_ENDPOINT))
-    } else {
-        named.or_default_provider()
-    }
+    let has_endpoint = options.endpoint.is_some() || endpoint_of_environment().is_some();
+    named.region().await.or_else(|| has_endpoint.then_some(Region::from_static(REGION_OF_AN_ENDPOINT)))
 }
 
 fn endpoint_of_environment() -> Option<String> {
