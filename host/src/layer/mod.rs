@@ -18,4 +18,5 @@ pub use key::{Key, ParseKeyError};
 pub use lsn::{Lsn, ParseLsnError};
 pub use metadata::LayerMetadata;
 pub use name::{LayerKind, LayerName, ParseLayerNameError};
+pub(crate) use table::Column;
 pub use table::{Layer, LayerTable, LayerTableBuilder, MAX_ROWS, TableError};

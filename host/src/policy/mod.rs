@@ -1,5 +1,37 @@
 //! Policies: which layers a heatmap lists, in which order, how hot.
+//!
+//! A [`Policy`] is a WebAssembly component, run by an [`Engine`] within [`Limits`]. Whatever it does, a call
+//! ends in time with a checked answer or with a [`PolicyError`] that says which policy failed, and how.
 
+mod bindings;
+mod builtin;
+mod component;
+pub mod conformance;
+mod engine;
+mod error;
+mod identity;
+mod judge;
+mod limits;
+mod memory;
+mod permits;
+mod queue;
+mod quote;
+mod report;
+mod rows;
 mod selection;
+mod shape;
 
+pub use builtin::RESIDENT_SET;
+pub use component::{Called, NO_CONFIG, Policy};
+pub use engine::{Engine, EngineError};
+pub use error::{PolicyError, PolicyErrorKind, Step};
+pub use identity::{
+    BadDescription, MAX_NAME_BYTES, MAX_SCHEMA_BYTES, MAX_SUMMARY_BYTES, MAX_VERSION_BYTES, PolicyIdentity,
+};
+pub use judge::{Judge, JudgeError, Verdict};
+pub use limits::Limits;
+pub use queue::{DueUpload, Ranking, UploadQueue};
+pub use report::{Level, LogLine, Report};
+pub use rows::BadRows;
 pub use selection::{BadSelection, Selection};
+pub use shape::Shape;

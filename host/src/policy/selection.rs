@@ -1,5 +1,7 @@
 //! A selection that was checked against the table it speaks of.
 
+use super::rows::{BadRows, RowSet};
+
 /// What a heatmap is to list: rows of a table, each within it and none twice.
 ///
 /// There is no other way to make one than [`check`](Selection::check), so whoever holds one need not
@@ -17,32 +19,9 @@ pub struct Selection {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadSelection {
-    /// It lists more rows than there are.
-    #[error("it lists {listed} rows of a table of {rows}")]
-    TooMany {
-        /// Rows it lists.
-        listed: usize,
-        /// Rows of the table.
-        rows: u32,
-    },
-    /// A row that does not exist.
-    #[error("rows[{index}] is {row}, but the table has {rows} rows")]
-    OutOfRange {
-        /// Where in `rows`.
-        index: usize,
-        /// The row.
-        row: u32,
-        /// Rows of the table.
-        rows: u32,
-    },
-    /// A row more than once.
-    #[error("rows[{index}] lists row {row} a second time")]
-    Twice {
-        /// Where in `rows`, the second time.
-        index: usize,
-        /// The row.
-        row: u32,
-    },
+    /// Rows that do not exist, or a row twice.
+    #[error(transparent)]
+    Rows(#[from] BadRows),
     /// Cold entries begin behind the end.
     #[error("cold-from is {cold_from}, but {listed} rows are listed")]
     ColdFrom {
@@ -80,7 +59,7 @@ pub enum BadSelection {
 }
 
 /// Bytes that a policy may keep for a tenant whose table has `rows` rows.
-pub const fn memory_limit_bytes(rows: u32) -> usize {
+pub(super) const fn memory_limit_bytes(rows: u32) -> usize {
     4096 + 24 * rows as usize
 }
 
@@ -91,17 +70,7 @@ impl Selection {
     /// With the first thing that is wrong.
     pub fn check(answer: thermocline_policy::Selection, rows: u32) -> Result<Self, BadSelection> {
         let thermocline_policy::Selection { rows: listed, cold_from, heats, valid_for, memory } = answer;
-        if listed.len() > rows as usize {
-            return Err(BadSelection::TooMany { listed: listed.len(), rows });
-        }
-        let mut seen = vec![false; rows as usize];
-        for (index, &row) in listed.iter().enumerate() {
-            match seen.get_mut(row as usize) {
-                None => return Err(BadSelection::OutOfRange { index, row, rows }),
-                Some(true) => return Err(BadSelection::Twice { index, row }),
-                Some(seen) => *seen = true,
-            }
-        }
+        RowSet::check(&listed, rows)?;
         let bad_cold_from = BadSelection::ColdFrom { cold_from, listed: listed.len() };
         let cold_from = usize::try_from(cold_from).ok().filter(|&from| from <= listed.len()).ok_or(bad_cold_from)?;
         if let Some(heats) = &heats {

@@ -92,6 +92,7 @@ impl LocalDir {
     }
 
     /// Does `work` again and again until it gets the lock it needs.
+    #[allow(clippy::disallowed_methods, reason = "a file lock of another process wakes nobody: it must be asked for")]
     async fn locking<T: Send + 'static>(
         &self,
         key: &str,

@@ -1,6 +1,5 @@
 //! Object storage behind one small trait.
 
-#[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
 mod key;
@@ -95,7 +94,7 @@ impl Default for Limits {
 /// against writers in other processes. What is no key MUST be refused with [`RemoteError::BadKey`] before
 /// anything is done, and is left out of listings. Retries are the caller's: an implementation makes none, and
 /// never hides a put whose outcome is unknown. A call that is dropped while it runs may still be carried out.
-/// The suite in `conformance` (a feature of this crate) holds an implementation to all this.
+/// The suite in [`conformance`] holds an implementation to all this.
 #[async_trait]
 pub trait Remote: fmt::Debug + Send + Sync {
     /// Reads an object, unless it still is the version `unless`.
@@ -107,6 +106,18 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// Objects whose key begins with `prefix`, in the order of their keys. The prefix need not end where a
     /// component does.
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError>;
+
+    /// Names of the folders right below `prefix`, which ends with `/`: what stands before the next `/` of keys
+    /// that go on. In order, none twice. Stores that can answer this without listing what is in the folders
+    /// SHOULD: a timeline's holds all its layers.
+    async fn folders(&self, prefix: &str) -> Result<Vec<String>, RemoteError> {
+        let listed = self.list(prefix).await?;
+        let below = listed.iter().filter_map(|object| object.key.strip_prefix(prefix)?.split_once('/'));
+        let mut folders: Vec<_> = below.map(|(folder, _)| folder.to_owned()).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        Ok(folders)
+    }
 
     /// Removes an object. That there is none is no error.
     async fn delete(&self, key: &str) -> Result<(), RemoteError>;

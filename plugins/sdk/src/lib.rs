@@ -5,7 +5,7 @@
 //! randomness, no I/O. Implement [`Policy`], and hand the type to [`export!`]:
 //!
 //! ```
-//! use thermocline_policy::{Description, Layers, Marks, Policy, Selection, Tenant};
+//! use thermocline_policy::{Description, Layers, Marks, NO_SETTINGS, Policy, Selection, Tenant, no_settings};
 //!
 //! /// Lists every layer that is on the pageserver's disk.
 //! struct Everything;
@@ -16,11 +16,12 @@
 //!             name: "everything".into(),
 //!             version: env!("CARGO_PKG_VERSION").into(),
 //!             summary: "Lists every resident layer.".into(),
-//!             config_schema: r#"{"type":"object","additionalProperties":false}"#.into(),
+//!             config_schema: NO_SETTINGS.into(),
 //!         }
 //!     }
 //!
-//!     fn configure(_config: &str) -> Result<Self, String> {
+//!     fn configure(config: &str) -> Result<Self, String> {
+//!         no_settings(config)?;
 //!         Ok(Everything)
 //!     }
 //!
@@ -38,14 +39,17 @@
 //! need no WebAssembly.
 
 mod columns;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod component;
 mod export;
 mod marks;
 mod policy;
+mod settings;
 mod tables;
 
 pub use columns::{Columns, Queue};
-#[doc(hidden)]
-pub use export::*;
 pub use marks::Marks;
 pub use policy::{Description, Level, Policy, Selection, Tenant, log};
+pub use settings::{NO_SETTINGS, no_settings};
 pub use tables::{Layers, Uploads, stalest_first};

@@ -76,3 +76,30 @@ impl std::ops::BitOrAssign for Marks {
         *self = self.with(other);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTRACT: &str = include_str!("../../../wit/policy.wit");
+
+    #[test]
+    fn marks_are_the_bits_of_the_contract() {
+        let flags = CONTRACT.split_once("flags layer-mark {").unwrap().1.split_once('}').unwrap().0;
+        let names = flags.lines().map(str::trim).filter(|line| !line.starts_with("//") && !line.is_empty());
+        let marks = [Marks::RESIDENT, Marks::VISIBLE, Marks::DELTA, Marks::L0, Marks::INHERITED, Marks::INHERITED_COLD];
+        let ours = ["resident,", "visible,", "delta,", "l0,", "inherited,", "inherited-cold,"];
+        assert_eq!(names.collect::<Vec<_>>(), ours);
+        assert!(marks.iter().enumerate().all(|(bit, mark)| mark.0 == 1 << bit));
+    }
+
+    #[test]
+    fn marks_add_up() {
+        let mut marks = Marks::RESIDENT | Marks::L0;
+        marks |= Marks::DELTA;
+        assert!(marks.is_resident() && marks.is_l0() && marks.is_delta());
+        assert!(!marks.is_visible() && !marks.is_inherited() && !marks.is_inherited_cold());
+        assert!(!marks.has(Marks::RESIDENT | Marks::VISIBLE), "both, or it has not");
+        assert!(marks.has(Marks::NONE));
+    }
+}

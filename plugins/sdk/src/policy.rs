@@ -109,7 +109,7 @@ pub enum Level {
 /// there is no host: the line goes nowhere.
 pub fn log(level: Level, message: &str) {
     #[cfg(target_arch = "wasm32")]
-    crate::export::log(level, message);
+    crate::component::log(level, message);
     #[cfg(not(target_arch = "wasm32"))]
     let _ = (level, message);
 }

@@ -71,3 +71,43 @@ pub fn stalest_first(queue: &dyn Uploads) -> Vec<u32> {
     keyed.sort_unstable();
     keyed.into_iter().map(|(_, row)| row).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::Queue;
+
+    /// A queue of (age, period, overdue).
+    fn queue(rows: &[(u64, u64, u64)]) -> Queue {
+        Queue {
+            ages: rows.iter().map(|row| row.0).collect(),
+            periods: rows.iter().map(|row| row.1).collect(),
+            overdue: rows.iter().map(|row| row.2).collect(),
+            ..Queue::default()
+        }
+    }
+
+    #[rstest]
+    #[case::nothing(&[], &[])]
+    #[case::oldest_first(&[(1, 1, 0), (3, 1, 0), (2, 1, 0)], &[1, 2, 0])]
+    #[case::against_its_own_period(&[(600, 600, 0), (120, 60, 0)], &[1, 0])]
+    #[case::none_in_the_bucket_before_all(&[(u64::MAX - 1, 1, 9), (u64::MAX, u64::MAX, 0)], &[1, 0])]
+    #[case::among_equals_the_longest_overdue(&[(2, 1, 0), (4, 2, 5)], &[1, 0])]
+    #[case::equal_ones_as_they_are(&[(1, 1, 1), (1, 1, 1)], &[0, 1])]
+    #[case::a_period_of_nothing(&[(1, 1, 0), (2, 0, 0)], &[1, 0])]
+    fn the_stalest_upload_is_first(#[case] rows: &[(u64, u64, u64)], #[case] order: &[u32]) {
+        assert_eq!(stalest_first(&queue(rows)), order);
+    }
+
+    proptest! {
+        #[test]
+        fn every_upload_is_ranked_once(rows: Vec<(u64, u64, u64)>) {
+            let mut ranked = stalest_first(&queue(&rows));
+            ranked.sort_unstable();
+            prop_assert_eq!(ranked, (0..u32::try_from(rows.len()).unwrap()).collect::<Vec<_>>());
+        }
+    }
+}

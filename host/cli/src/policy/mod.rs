@@ -1,0 +1,3 @@
+//! Policies, as their authors handle them.
+
+pub mod build;

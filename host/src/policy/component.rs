@@ -1,0 +1,355 @@
+//! A policy: a compiled component with its configuration, ready to be called.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use thermocline_policy::{Description, Layers as _, Tenant, Uploads as _};
+use wasmtime::component::Component;
+use wasmtime::{Store, Trap};
+
+use super::bindings::{self, CallState, Exports, PolicyPre, View, lend_layers, lend_uploads};
+use super::engine::Engine;
+use super::error::{PolicyError, PolicyErrorKind, Step, one_line, trap};
+use super::identity::{PolicyIdentity, check_description};
+use super::memory::MemoryMeter;
+use super::queue::{Ranking, UploadQueue};
+use super::quote::quoted;
+use super::report::{LogBook, Report};
+use super::selection::Selection;
+use super::shape::Shape;
+use crate::Digest;
+use crate::layer::LayerTable;
+
+/// What a policy is handed where the operator set nothing.
+pub const NO_CONFIG: &str = "{}";
+
+/// Stack of the thread that compiles: deep expressions recurse, and the caller's thread may be small.
+const COMPILER_STACK_BYTES: usize = 8 << 20;
+
+/// Bytes of an error that comes out of the engine.
+const SHOWN_BYTES: usize = 512;
+
+/// A policy that was checked, compiled and configured: an immutable value, to be shared behind an `Arc`.
+///
+/// Every call gets a fresh instance, so that no call can leave anything behind for the next. Calls
+/// compute on the calling thread, which needs [`Limits::stack_bytes`](super::Limits) of stack and half a
+/// MiB more; threads made by Rust and by Tokio have it.
+pub struct Policy {
+    engine: Engine,
+    identity: PolicyIdentity,
+    description: Description,
+    shape: Shape,
+    size_bytes: usize,
+    config: String,
+    pre: PolicyPre<CallState>,
+}
+
+/// An answer, and what it took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Called<T> {
+    /// The checked answer.
+    pub answer: T,
+    /// What the call used up and logged.
+    pub report: Report,
+}
+
+/// Why a call came to nothing, before it is known what the call used up.
+enum Failure {
+    Machine(wasmtime::Error),
+    Known(PolicyErrorKind),
+}
+
+impl From<wasmtime::Error> for Failure {
+    fn from(error: wasmtime::Error) -> Self {
+        Failure::Machine(error)
+    }
+}
+
+/// One call in the making: the instance, and how far it got.
+struct Running {
+    exports: Exports,
+    store: Store<CallState>,
+    step: Step,
+    message_limit: usize,
+}
+
+impl Running {
+    fn describe(&mut self) -> Result<Description, Failure> {
+        self.step = Step::Describe;
+        let bindings::Description { name, version, summary, config_schema } =
+            self.exports.call_describe(&mut self.store)?;
+        Ok(Description { name, version, summary, config_schema })
+    }
+
+    fn configure(&mut self, config: &str) -> Result<(), Failure> {
+        self.step = Step::Configure;
+        let answer = self.exports.call_configure(&mut self.store, config)?;
+        self.accepted(answer)
+    }
+
+    /// What the policy answered, or its own words why it did not.
+    fn accepted<T>(&self, answer: Result<T, String>) -> Result<T, Failure> {
+        answer.map_err(|message| {
+            let message = quoted(&message, self.message_limit);
+            Failure::Known(PolicyErrorKind::Refused { step: self.step, message })
+        })
+    }
+}
+
+impl Policy {
+    /// Loads a component: checks its size and every byte of it, compiles it, asks who it is, and lets it
+    /// read its configuration. Takes about a millisecond for each KiB of component.
+    ///
+    /// # Errors
+    /// With what is wrong, and what to do about it. Nothing of a policy that fails here stays.
+    pub fn load(engine: &Engine, bytes: &[u8], config: &str) -> Result<Self, PolicyError> {
+        let mut identity = PolicyIdentity::unnamed(Digest::of(bytes));
+        let fail = |identity: &PolicyIdentity, kind| PolicyError::new(identity.clone(), kind, Report::default());
+        let shape = Shape::read(bytes, engine.limits().component_bytes).map_err(|kind| fail(&identity, kind))?;
+        let pre = compile(engine, bytes).map_err(|kind| fail(&identity, kind))?;
+
+        let Called { answer: description, report } = run(engine, &identity, &pre, Work::unasked(), Running::describe)?;
+        if let Err(bad) = check_description(&description) {
+            return Err(PolicyError::new(identity, PolicyErrorKind::Description(bad), report));
+        }
+        identity = PolicyIdentity::named(identity.digest(), &description);
+
+        let unconfigured = Policy {
+            engine: engine.clone(),
+            identity,
+            description,
+            shape,
+            size_bytes: bytes.len(),
+            config: NO_CONFIG.into(),
+            pre,
+        };
+        unconfigured.with_config(config)
+    }
+
+    /// The same component under another configuration, without compiling it again.
+    ///
+    /// # Errors
+    /// If the configuration is no JSON, or the policy refuses it.
+    pub fn with_config(&self, config: &str) -> Result<Self, PolicyError> {
+        let fail = |kind| Err(PolicyError::new(self.identity.clone(), kind, Report::default()));
+        let limit = self.engine.limits().config_bytes;
+        if config.len() > limit {
+            return fail(PolicyErrorKind::ConfigTooLarge { bytes: config.len(), limit });
+        }
+        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(config) {
+            return fail(PolicyErrorKind::ConfigNotJson(error.to_string()));
+        }
+        self.try_config(config)?;
+        Ok(Policy {
+            engine: self.engine.clone(),
+            identity: self.identity.clone(),
+            description: self.description.clone(),
+            shape: self.shape.clone(),
+            size_bytes: self.size_bytes,
+            config: config.into(),
+            pre: self.pre.clone(),
+        })
+    }
+
+    /// Shows the policy a configuration that the host would not let through.
+    pub(super) fn try_config(&self, config: &str) -> Result<Called<()>, PolicyError> {
+        run(&self.engine, &self.identity, &self.pre, Work::unasked(), |running| running.configure(config))
+    }
+
+    /// What a policy says of itself, asked again.
+    pub(super) fn describe_again(&self) -> Result<Called<Description>, PolicyError> {
+        run(&self.engine, &self.identity, &self.pre, Work::unasked(), Running::describe)
+    }
+
+    /// Which layers of `table` a standby should hold. `memory` is what this policy, under this
+    /// configuration, handed back at the tenant's last call; empty if there is none.
+    ///
+    /// # Errors
+    /// If the policy gave no answer, or one that does not fit the table.
+    pub fn select(
+        &self,
+        tenant: &Tenant,
+        table: &Arc<LayerTable>,
+        memory: &[u8],
+    ) -> Result<Called<Selection>, PolicyError> {
+        let rows = table.rows();
+        let work = Work { view: View::Layers(Arc::clone(table)), rows, shard: Some(&tenant.shard) };
+        run(&self.engine, &self.identity, &self.pre, work, |running| {
+            running.configure(&self.config)?;
+            running.step = Step::Select;
+            let tenant = bindings::Tenant {
+                shard: tenant.shard.clone(),
+                generation: tenant.generation,
+                now: tenant.now,
+                checkpoint_distance: tenant.checkpoint_distance,
+            };
+            let answer = running.exports.call_select(&mut running.store, &tenant, lend_layers(), memory)?;
+            let bindings::Selection { rows: listed, cold_from, heats, valid_for, memory } = running.accepted(answer)?;
+            let answer = thermocline_policy::Selection { rows: listed, cold_from, heats, valid_for, memory };
+            Selection::check(answer, rows).map_err(|bad| Failure::Known(PolicyErrorKind::Selection(bad)))
+        })
+    }
+
+    /// The order in which due uploads run. `now` is in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// If the policy gave no answer, or one that does not fit the queue.
+    pub fn rank_uploads(&self, now: i64, queue: &Arc<UploadQueue>) -> Result<Called<Ranking>, PolicyError> {
+        let work = Work { view: View::Uploads(Arc::clone(queue)), rows: queue.rows(), shard: None };
+        run(&self.engine, &self.identity, &self.pre, work, |running| {
+            running.configure(&self.config)?;
+            running.step = Step::RankUploads;
+            let answer = running.exports.call_rank_uploads(&mut running.store, now, lend_uploads())?;
+            let order = running.accepted(answer)?;
+            Ranking::check(order, queue).map_err(|bad| Failure::Known(PolicyErrorKind::Ranking(bad)))
+        })
+    }
+
+    /// Name, version and digest.
+    pub const fn identity(&self) -> &PolicyIdentity {
+        &self.identity
+    }
+
+    /// What it says of itself.
+    pub const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// What it imports and exports.
+    pub const fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Bytes of the component.
+    pub const fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    /// Its configuration, JSON text.
+    pub fn config(&self) -> &str {
+        &self.config
+    }
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policy").field("identity", &self.identity).field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Compiles on a thread of its own: with a stack of known size, and so that a fault of the compiler ends
+/// that thread and not the host.
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<PolicyPre<CallState>, PolicyErrorKind> {
+    let compiled = std::thread::scope(|scope| {
+        let compiler = std::thread::Builder::new().name("policy-compiler".into()).stack_size(COMPILER_STACK_BYTES);
+        let compiler = compiler.spawn_scoped(scope, || Component::from_binary(engine.wasmtime(), bytes));
+        compiler.map(std::thread::ScopedJoinHandle::join)
+    });
+    let component = match compiled {
+        Ok(Ok(Ok(component))) => component,
+        Ok(Ok(Err(error))) => return Err(PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES))),
+        Ok(Err(_)) => return Err(PolicyErrorKind::Compile("the compiler crashed, which is a fault of it".into())),
+        Err(error) => return Err(PolicyErrorKind::Compile(format!("no thread for the compiler: {error}"))),
+    };
+    let world = |error: wasmtime::Error| PolicyErrorKind::World(one_line(&error, SHOWN_BYTES));
+    let pre = PolicyPre::new(engine.linker().instantiate_pre(&component).map_err(world)?).map_err(world)?;
+    // What the first call would do otherwise.
+    component
+        .initialize_copy_on_write_image()
+        .map_err(|error| PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES)))?;
+    Ok(pre)
+}
+
+/// What a call works on.
+struct Work<'a> {
+    view: View,
+    rows: u32,
+    shard: Option<&'a str>,
+}
+
+impl Work<'_> {
+    /// A call that works on no table.
+    const fn unasked() -> Self {
+        Work { view: View::Nothing, rows: 0, shard: None }
+    }
+}
+
+/// Makes a fresh instance, lets `body` call it, and sees to it that nothing of it stays.
+#[allow(clippy::disallowed_methods, reason = "measures how long a call took, for the report; decides nothing")]
+fn run<T>(
+    engine: &Engine,
+    identity: &PolicyIdentity,
+    pre: &PolicyPre<CallState>,
+    work: Work<'_>,
+    body: impl FnOnce(&mut Running) -> Result<T, Failure>,
+) -> Result<Called<T>, PolicyError> {
+    let limits = engine.limits();
+    let queued = Instant::now();
+    let Some(_permit) = engine.permits().take(limits.wait) else {
+        let kind = PolicyErrorKind::Busy { waited: limits.wait };
+        return Err(PolicyError::new(identity.clone(), kind, Report::default()));
+    };
+    let started = Instant::now();
+
+    let state = CallState {
+        view: work.view,
+        memory: MemoryMeter::new(limits.memory_for(work.rows)),
+        log: LogBook::new(limits.log_lines, limits.log_line_bytes),
+    };
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.memory);
+    // Before the instance is made: start functions run too.
+    store.set_epoch_deadline(limits.ticks_for(work.rows));
+    store.set_hostcall_fuel(limits.handed_for(work.rows));
+    if engine.is_metered() {
+        // Cannot fail where fuel is on; where it did, the count would say so.
+        let _ = store.set_fuel(u64::MAX);
+    }
+
+    let (outcome, step, store) = match pre.instantiate(&mut store) {
+        Ok(exports) => {
+            let mut running = Running { exports, store, step: Step::Start, message_limit: limits.message_bytes };
+            let outcome = body(&mut running);
+            (outcome, running.step, running.store)
+        }
+        Err(error) => (Err(Failure::Machine(error)), Step::Start, store),
+    };
+    let fuel = engine.is_metered().then(|| u64::MAX - store.get_fuel().unwrap_or(u64::MAX));
+    let CallState { memory, log, .. } = store.into_data();
+    let (log, log_dropped) = log.close();
+    let report = Report {
+        elapsed: started.elapsed(),
+        waited: started.duration_since(queued),
+        memory_bytes: memory.held_bytes(),
+        fuel,
+        log,
+        log_dropped,
+    };
+    report.trace(identity, work.shard);
+    match outcome {
+        Ok(answer) => Ok(Called { answer, report }),
+        Err(failure) => {
+            let kind = match failure {
+                Failure::Known(kind) => kind,
+                Failure::Machine(error) => explain(&error, step, &memory, limits.time_for(work.rows)),
+            };
+            Err(PolicyError::new(identity.clone(), kind, report))
+        }
+    }
+}
+
+/// What an error of the machine means.
+fn explain(
+    error: &wasmtime::Error,
+    step: Step,
+    memory: &MemoryMeter,
+    time_limit: std::time::Duration,
+) -> PolicyErrorKind {
+    if let Some(Trap::Interrupt) = error.downcast_ref::<Trap>() {
+        return PolicyErrorKind::Deadline { step, limit: time_limit };
+    }
+    if let Some(wanted_bytes) = memory.refused_bytes() {
+        return PolicyErrorKind::Memory { step, wanted_bytes, limit_bytes: memory.limit_bytes() };
+    }
+    trap(error, step).unwrap_or_else(|| PolicyErrorKind::Unreadable { step, why: one_line(error, SHOWN_BYTES) })
+}

@@ -1,0 +1,74 @@
+//! What a component file is, found out without running or compiling it.
+
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, Validator};
+
+use super::bindings::IMPORTS;
+use super::engine::FEATURES;
+use super::error::PolicyErrorKind;
+use super::quote::quoted;
+
+/// Bytes of an error or of a foreign name that are shown.
+const SHOWN_BYTES: usize = 256;
+
+/// The outside of a component: what it asks for and what it offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Names of its imports.
+    pub imports: Vec<String>,
+    /// Names of its exports.
+    pub exports: Vec<String>,
+}
+
+impl Shape {
+    /// Reads the whole file: what passes here is well formed to its last byte, so that the compiler never
+    /// sees anything else.
+    pub(super) fn read(bytes: &[u8], limit_bytes: usize) -> Result<Self, PolicyErrorKind> {
+        if bytes.len() > limit_bytes {
+            return Err(PolicyErrorKind::TooLarge { bytes: bytes.len(), limit: limit_bytes });
+        }
+        if !bytes.starts_with(b"\0asm") {
+            return Err(PolicyErrorKind::NotWasm);
+        }
+        if Parser::is_core_wasm(bytes) {
+            return Err(PolicyErrorKind::CoreModule);
+        }
+        Validator::new_with_features(FEATURES).validate_all(bytes).map_err(invalid)?;
+        let shape = Self::walk(bytes).map_err(invalid)?;
+        match shape.imports.iter().find(|import| !IMPORTS.contains(&import.as_str())) {
+            Some(foreign) => Err(PolicyErrorKind::Import(quoted(foreign, SHOWN_BYTES))),
+            None => Ok(shape),
+        }
+    }
+
+    fn walk(bytes: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
+        let mut shape = Shape::default();
+        let mut depth = 0_usize;
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::Version { encoding: Encoding::Module | Encoding::Component, .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(section) if depth == 1 => {
+                    for import in section {
+                        let import = import?;
+                        // The world's name for a type of an interface that is imported beside it.
+                        if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                            shape.imports.push(import.name.name.to_owned());
+                        }
+                    }
+                }
+                Payload::ComponentExportSection(section) if depth == 1 => {
+                    for export in section {
+                        shape.exports.push(export?.name.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(shape)
+    }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "the shape of `map_err`")]
+fn invalid(error: wasmparser::BinaryReaderError) -> PolicyErrorKind {
+    PolicyErrorKind::Invalid(quoted(&error.to_string(), SHOWN_BYTES))
+}
