@@ -1,14 +1,16 @@
 //! No component can crash, hang, starve or bloat the host: one test for each bound of the engine, at its
 //! edge and beyond.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use rstest::rstest;
 use thermocline::layer::{Key, Layer, LayerMetadata, LayerName, LayerTable, Lsn, TimelineId};
 use thermocline::policy::{
-    Called, DueUpload, Engine, Level, Limits, NO_CONFIG, Policy, PolicyError, PolicyErrorKind, Ranking, Selection, Step,
-    UploadQueue,
+    Called, DueUpload, Engine, Level, Limits, NO_CONFIG, Policy, PolicyError, PolicyErrorKind, Ranking, Selection,
+    Step, UploadQueue,
 };
 use thermocline_policy::{Marks, Selection as Answer, Tenant};
 use thermocline_tests::by_hand::ByHand;
@@ -201,11 +203,63 @@ fn memories(count: usize) -> Vec<u8> {
 }
 
 #[rstest]
-#[case::obeyed(4, "no exported function `configure` found")]
+#[case::obeyed(4, "no export `configure` found")]
 #[case::violated(5, "memories")]
 fn the_number_of_memories_in_a_component(#[case] count: usize, #[case] why: &str) {
     let error = Policy::load(&ENGINE, &memories(count), NO_CONFIG).unwrap_err();
     assert!(error.to_string().contains(why), "{error}");
+}
+
+/// `component` with one more core module, which has a memory of `pages`, and an instance of it.
+fn with_another_memory(component: ByHand, pages: usize) -> Vec<u8> {
+    const CORE_MODULE: u8 = 1;
+    const CORE_INSTANCE: u8 = 2;
+    let mut bytes = component.build().unwrap();
+    let modules = u8::try_from(sections(&bytes).filter(|id| *id == CORE_MODULE).count()).unwrap();
+    let module = wat::parse_str(format!("(module (memory {pages}))")).unwrap();
+    bytes.extend([CORE_MODULE, u8::try_from(module.len()).unwrap()]);
+    bytes.extend(module);
+    // One instance, by instantiating the module, without arguments.
+    bytes.extend([CORE_INSTANCE, 4, 1, 0, modules, 0]);
+    bytes
+}
+
+/// The ids of a component's sections.
+fn sections(bytes: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = &bytes[8..];
+    std::iter::from_fn(move || {
+        let (id, mut body) = rest.split_first()?;
+        let (mut len, mut shift) = (0, 0);
+        loop {
+            let (byte, behind) = body.split_first()?;
+            body = behind;
+            len |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        rest = &body[len..];
+        Some(*id)
+    })
+}
+
+#[rstest]
+#[case::obeyed(more_pages(), true)]
+#[case::violated(more_pages() + 2, false)]
+fn the_limit_on_memory_is_on_all_memories_together(#[case] pages: usize, #[case] loads: bool) {
+    let bytes = with_another_memory(ByHand::new(), pages);
+    match Policy::load(&ENGINE, &bytes, NO_CONFIG) {
+        Ok(policy) => {
+            assert!(loads);
+            let called = policy.select(&tenant(), &table(1), &[]).unwrap();
+            assert!(called.report.memory_bytes > (pages + 16) << 16);
+        }
+        Err(error) => {
+            assert!(!loads, "{error}");
+            assert!(matches!(error.kind(), PolicyErrorKind::Memory { step: Step::Start, .. }), "{error}");
+        }
+    }
 }
 
 #[test]
@@ -215,7 +269,10 @@ fn a_trap_names_what_it_was_in_and_what_was_logged_before() {
         .field(r#"(data (i32.const 512) "oh!") (func $inner unreachable) (func $outer (call $inner) (call $inner))"#);
     let error = select(component.before_select(code), 1).unwrap_err();
     let message = error.to_string();
-    assert!(message.contains("`select` crashed: wasm `unreachable` instruction executed in inner, called by outer"), "{message}");
+    assert!(
+        message.contains("`select` crashed: wasm `unreachable` instruction executed in inner, called by outer"),
+        "{message}"
+    );
     assert!(message.ends_with("its last warning was: oh!"), "{message}");
     assert!(!message.contains('\n'), "{message}");
 }
@@ -244,9 +301,7 @@ fn a_bad_ranking_is_refused(#[case] rows: &[u32]) {
 
 /// An answer with a list of `len` items at `at`.
 fn wild_list(at: u32, len: u32) -> ByHand {
-    let code = format!(
-        "(i32.store (i32.const 200) (i32.const {at})) (i32.store (i32.const 204) (i32.const {len}))"
-    );
+    let code = format!("(i32.store (i32.const 200) (i32.const {at})) (i32.store (i32.const 204) (i32.const {len}))");
     ByHand::new().before_select(&code)
 }
 
@@ -359,10 +414,8 @@ fn a_truncated_component_is_refused_wherever_it_ends() {
     let bytes = ByHand::new().build().unwrap();
     for len in (0..bytes.len()).step_by(97) {
         let error = Policy::load(&ENGINE, &bytes[..len], NO_CONFIG).unwrap_err();
-        let refused = matches!(
-            error.kind(),
-            PolicyErrorKind::NotWasm | PolicyErrorKind::Invalid(_) | PolicyErrorKind::World(_)
-        );
+        let refused =
+            matches!(error.kind(), PolicyErrorKind::NotWasm | PolicyErrorKind::Invalid(_) | PolicyErrorKind::World(_));
         assert!(refused, "{len}: {error}");
     }
 }
@@ -424,7 +477,8 @@ fn an_import_that_policies_do_not_get_is_refused(#[case] import: &str) {
 
 #[test]
 fn an_import_of_the_wrong_type_is_refused() {
-    let text = r#"(component (import "thermocline:policy/log@0.1.0" (instance (export "write" (func (param "x" u8))))))"#;
+    let text =
+        r#"(component (import "thermocline:policy/log@0.1.0" (instance (export "write" (func (param "x" u8))))))"#;
     let error = Policy::load(&ENGINE, &wat::parse_str(text).unwrap(), NO_CONFIG).unwrap_err();
     assert!(matches!(error.kind(), PolicyErrorKind::World(_)), "{error}");
 }

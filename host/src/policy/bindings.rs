@@ -161,10 +161,7 @@ fn define_upload_queue(tables: &mut LinkerInstance<'_, CallState>) -> wasmtime::
 }
 
 /// A line over the limit is not even read: a flood costs the host nothing but counting.
-fn write_log(
-    mut store: StoreContextMut<'_, CallState>,
-    (level, message): (WitLevel, WasmStr),
-) -> wasmtime::Result<()> {
+fn write_log(mut store: StoreContextMut<'_, CallState>, (level, message): (WitLevel, WasmStr)) -> wasmtime::Result<()> {
     let level = match level {
         WitLevel::Debug => Level::Debug,
         WitLevel::Info => Level::Info,

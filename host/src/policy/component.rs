@@ -108,8 +108,7 @@ impl Policy {
         let shape = Shape::read(bytes, engine.limits().component_bytes).map_err(|kind| fail(&identity, kind))?;
         let pre = compile(engine, bytes).map_err(|kind| fail(&identity, kind))?;
 
-        let Called { answer: description, report } =
-            run(engine, &identity, &pre, Work::unasked(), Running::describe)?;
+        let Called { answer: description, report } = run(engine, &identity, &pre, Work::unasked(), Running::describe)?;
         if let Err(bad) = check_description(&description) {
             return Err(PolicyError::new(identity, PolicyErrorKind::Description(bad), report));
         }
@@ -255,7 +254,9 @@ fn compile(engine: &Engine, bytes: &[u8]) -> Result<PolicyPre<CallState>, Policy
     let world = |error: wasmtime::Error| PolicyErrorKind::World(one_line(&error, SHOWN_BYTES));
     let pre = PolicyPre::new(engine.linker().instantiate_pre(&component).map_err(world)?).map_err(world)?;
     // What the first call would do otherwise.
-    component.initialize_copy_on_write_image().map_err(|error| PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES)))?;
+    component
+        .initialize_copy_on_write_image()
+        .map_err(|error| PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES)))?;
     Ok(pre)
 }
 
@@ -349,6 +350,5 @@ fn explain(
     if let Some(wanted_bytes) = memory.refused_bytes() {
         return PolicyErrorKind::Memory { step, wanted_bytes, limit_bytes: memory.limit_bytes() };
     }
-    trap(error, step)
-        .unwrap_or_else(|| PolicyErrorKind::Unreadable { step, why: one_line(error, SHOWN_BYTES) })
+    trap(error, step).unwrap_or_else(|| PolicyErrorKind::Unreadable { step, why: one_line(error, SHOWN_BYTES) })
 }

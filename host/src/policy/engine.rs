@@ -1,6 +1,7 @@
 //! The machine that runs policies: one for the process.
 
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
@@ -147,7 +148,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
 
 /// The clock of deadlines: an operating-system thread that sleeps a tick and counts one, so that a machine
 /// under load makes ticks late and never a burst of them. It ends with the last handle to the engine.
-fn start_ticker(engine: &wasmtime::Engine) -> std::io::Result<()> {
+fn start_ticker(engine: &wasmtime::Engine) -> std::io::Result<JoinHandle<()>> {
     let engine = engine.weak();
     std::thread::Builder::new().name("policy-ticker".into()).spawn(move || {
         loop {
@@ -157,6 +158,32 @@ fn start_ticker(engine: &wasmtime::Engine) -> std::io::Result<()> {
                 None => break,
             }
         }
-    })?;
-    Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    #[test]
+    fn the_ticker_ends_with_the_engine() {
+        let engine = wasmtime::Engine::new(&config(&Limits::default(), false)).unwrap();
+        let ticker = start_ticker(&engine).unwrap();
+        std::thread::sleep(3 * TICK);
+        assert!(!ticker.is_finished());
+        drop(engine);
+        let dropped = Instant::now();
+        while !ticker.is_finished() {
+            assert!(dropped.elapsed() < Duration::from_secs(30), "it still runs");
+            std::thread::sleep(TICK);
+        }
+    }
+
+    #[test]
+    fn an_engine_with_the_most_slots_starts() {
+        let limits = Limits { concurrent_calls: Limits::MAX_CALLS, ..Limits::default() };
+        Engine::new(limits).unwrap();
+    }
 }

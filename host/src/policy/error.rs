@@ -152,7 +152,9 @@ pub enum PolicyErrorKind {
         message: String,
     },
     /// It took longer than it may.
-    #[error("`{step}` was stopped because the call took longer than {limit:?}: the policy loops, or is too slow for this table")]
+    #[error(
+        "`{step}` was stopped because the call took longer than {limit:?}: the policy loops, or is too slow for this table"
+    )]
     Deadline {
         /// Where it was.
         step: Step,
@@ -209,9 +211,10 @@ struct Backtrace<'a>(&'a [String]);
 
 impl fmt::Display for Backtrace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().enumerate().try_for_each(|(depth, name)| {
-            write!(f, "{}{name}", if depth == 0 { " in " } else { ", called by " })
-        })
+        self.0
+            .iter()
+            .enumerate()
+            .try_for_each(|(depth, name)| write!(f, "{}{name}", if depth == 0 { " in " } else { ", called by " }))
     }
 }
 
@@ -224,10 +227,15 @@ pub(super) fn one_line(error: &wasmtime::Error, limit_bytes: usize) -> String {
 pub(super) fn trap(error: &wasmtime::Error, step: Step) -> Option<PolicyErrorKind> {
     let trap = error.downcast_ref::<Trap>()?;
     let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
-    Some(PolicyErrorKind::Trap { step, reason: trap.to_string(), backtrace })
+    let reason = trap.to_string();
+    let reason = reason.strip_prefix("wasm trap: ").unwrap_or(&reason).to_owned();
+    Some(PolicyErrorKind::Trap { step, reason, backtrace })
 }
 
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
     let names = backtrace.frames().iter().filter_map(|frame| frame.func_name());
-    names.take(SHOWN_FRAMES).map(|name| quoted(&format!("{:#}", rustc_demangle::demangle(name)), SHOWN_NAME_BYTES)).collect()
+    names
+        .take(SHOWN_FRAMES)
+        .map(|name| quoted(&format!("{:#}", rustc_demangle::demangle(name)), SHOWN_NAME_BYTES))
+        .collect()
 }

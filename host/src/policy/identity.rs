@@ -105,8 +105,7 @@ pub(super) fn check_description(description: &Description) -> Result<(), BadDesc
     if !named {
         return Err(BadDescription::Name(quoted(name, MAX_NAME_BYTES)));
     }
-    let bad_version =
-        |why: String| Err(BadDescription::Version { version: quoted(version, MAX_VERSION_BYTES), why });
+    let bad_version = |why: String| Err(BadDescription::Version { version: quoted(version, MAX_VERSION_BYTES), why });
     if version.len() > MAX_VERSION_BYTES {
         return bad_version(format!("it is {} bytes long, at most {MAX_VERSION_BYTES}", version.len()));
     }

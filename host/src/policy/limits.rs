@@ -89,7 +89,7 @@ impl Limits {
     /// A long call must not keep all others waiting.
     const MIN_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
     /// Each keeps address space reserved.
-    const MAX_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
+    pub(super) const MAX_CALLS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
 
     /// Time for a call over `rows` rows.
     pub fn time_for(&self, rows: u32) -> Duration {
@@ -98,7 +98,8 @@ impl Limits {
 
     /// Bytes of memory for a call over `rows` rows.
     pub fn memory_for(&self, rows: u32) -> usize {
-        let bytes = (self.memory_bytes as u64).saturating_add(u64::from(rows).saturating_mul(self.memory_bytes_per_row as u64));
+        let bytes =
+            (self.memory_bytes as u64).saturating_add(u64::from(rows).saturating_mul(self.memory_bytes_per_row as u64));
         usize::try_from(bytes.min(MAX_MEMORY_BYTES)).unwrap_or(usize::MAX)
     }
 
@@ -106,7 +107,9 @@ impl Limits {
     /// the policy's memory.
     pub(super) fn handed_for(&self, rows: u32) -> usize {
         const ROW_BYTES: usize = size_of::<u32>() + size_of::<f32>();
-        self.handed_bytes.saturating_add(memory_limit_bytes(rows)).saturating_add(ROW_BYTES.saturating_mul(rows as usize))
+        self.handed_bytes
+            .saturating_add(memory_limit_bytes(rows))
+            .saturating_add(ROW_BYTES.saturating_mul(rows as usize))
     }
 
     /// Ticks after which a call over `rows` rows has had its time. One more than fit into it, because the

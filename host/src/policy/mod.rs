@@ -6,9 +6,11 @@
 mod bindings;
 mod builtin;
 mod component;
+pub mod conformance;
 mod engine;
 mod error;
 mod identity;
+mod judge;
 mod limits;
 mod memory;
 mod permits;
@@ -26,6 +28,7 @@ pub use error::{PolicyError, PolicyErrorKind, Step};
 pub use identity::{
     BadDescription, MAX_NAME_BYTES, MAX_SCHEMA_BYTES, MAX_SUMMARY_BYTES, MAX_VERSION_BYTES, PolicyIdentity,
 };
+pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
 pub use queue::{DueUpload, Ranking, UploadQueue};
 pub use report::{Level, LogLine, Report};

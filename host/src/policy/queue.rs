@@ -95,8 +95,11 @@ impl Ranking {
     /// With the first row that is wrong.
     pub fn check(answer: Vec<u32>, queue: &UploadQueue) -> Result<Self, BadRows> {
         let named = RowSet::check(&answer, queue.rows())?;
-        let mut left_out: Vec<_> =
-            (0..).zip(queue.ages.iter()).filter(|&(row, _)| !named.contains(row)).map(|(row, age)| (Reverse(age), row)).collect();
+        let mut left_out: Vec<_> = (0..)
+            .zip(queue.ages.iter())
+            .filter(|&(row, _)| !named.contains(row))
+            .map(|(row, age)| (Reverse(age), row))
+            .collect();
         left_out.sort_unstable();
         let mut order = answer;
         order.extend(left_out.into_iter().map(|(_, row)| row));

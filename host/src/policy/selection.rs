@@ -59,7 +59,7 @@ pub enum BadSelection {
 }
 
 /// Bytes that a policy may keep for a tenant whose table has `rows` rows.
-pub const fn memory_limit_bytes(rows: u32) -> usize {
+pub(super) const fn memory_limit_bytes(rows: u32) -> usize {
     4096 + 24 * rows as usize
 }
 
