@@ -1,6 +1,7 @@
 //! All that the host asks of the pageserver that embeds it.
 
 use std::any::Any;
+use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -70,6 +71,9 @@ pub enum PageserverError {
         /// What is wrong, with the file's name.
         why: String,
     },
+    /// Its tenants cannot be listed.
+    #[error("the tenants cannot be listed")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Keeps a shard open while it lives.
@@ -80,7 +84,7 @@ pub type HeldOpen = Box<dyn Any + Send>;
 /// For implementors: every method is called from the host's task, MUST NOT block its thread for long, and
 /// may be called at any time, also while a tenant comes or goes.
 #[async_trait]
-pub trait Pageserver: Send + Sync {
+pub trait Pageserver: fmt::Debug + Send + Sync {
     /// The shards attached here. MUST NOT walk layers: it is called at every tick.
     async fn shards(&self) -> Result<Vec<Shard>, PageserverError>;
 

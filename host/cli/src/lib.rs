@@ -1,3 +1,77 @@
 //! What the `thermocline` command does, apart from reading its arguments: so that tests can do it too.
 
+pub mod args;
+mod commands;
+mod location;
+mod output;
 pub mod policy;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use args::{Args, Command, HeatmapCommand, PolicyCommand};
+use tracing_subscriber::EnvFilter;
+
+/// What a command that ran to its end found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing failed.
+    Good,
+    /// Something did, and was reported with the results.
+    Bad,
+}
+
+impl Verdict {
+    const fn good_if(good: bool) -> Self {
+        if good { Verdict::Good } else { Verdict::Bad }
+    }
+}
+
+/// Runs one command: results on stdout, errors and the log on stderr. The exit code is 0 when nothing
+/// failed, and 1 when something did; wrong usage (2) never comes this far.
+pub fn run(args: Args) -> ExitCode {
+    start_log();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("no threads to run on")),
+    };
+    match runtime.block_on(dispatch(args.command)) {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::FAILURE,
+        // Whoever read our output has seen enough.
+        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<Verdict> {
+    match command {
+        Command::Demo(args) => commands::demo::run(args).await,
+        Command::Generate(args) => commands::generate::run(args).await,
+        Command::Upload(args) => commands::upload::run(args).await,
+        Command::Heatmap { command } => match command {
+            HeatmapCommand::Show(args) => commands::heatmap::show(args).await,
+            HeatmapCommand::Verify(args) => commands::heatmap::verify(args).await,
+            HeatmapCommand::Diff(args) => commands::heatmap::diff(args).await,
+        },
+        Command::Policy { command } => match command {
+            PolicyCommand::Build(args) => commands::policy::build(&args),
+            PolicyCommand::Inspect(args) => commands::policy::inspect(&args),
+            PolicyCommand::Check(args) => commands::policy::check(&args),
+        },
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the one place that reports why a command ended")]
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Warnings go to stderr; `RUST_LOG` shows more.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    // Only a second call of `run` in one process finds a log already there.
+    let _ = log.with_ansi(io::stderr().is_terminal()).without_time().try_init();
+}

@@ -1,1 +1,10 @@
-fn main() {}
+//! The `thermocline` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use thermocline_cli::args::Args;
+
+fn main() -> ExitCode {
+    thermocline_cli::run(Args::parse())
+}

@@ -1,5 +1,7 @@
 //! A heatmap as it is read: every field of the format, in order.
 
+use serde::Serialize;
+
 use crate::layer::{LayerMetadata, LayerName, TimelineId};
 
 /// The heatmap of one tenant shard.
@@ -40,7 +42,7 @@ pub struct HeatmapLayer {
 }
 
 /// The policy that scored a heatmap.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct PolicyIdentity {
     /// What operators call it.
     pub name: String,
@@ -48,4 +50,14 @@ pub struct PolicyIdentity {
     pub version: String,
     /// SHA-256 of its component, 64 hex digits.
     pub digest: String,
+}
+
+impl From<&crate::policy::PolicyIdentity> for PolicyIdentity {
+    fn from(identity: &crate::policy::PolicyIdentity) -> Self {
+        PolicyIdentity {
+            name: identity.name().unwrap_or_default().into(),
+            version: identity.version().unwrap_or_default().into(),
+            digest: identity.digest().to_string(),
+        }
+    }
 }

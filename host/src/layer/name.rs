@@ -94,7 +94,7 @@ impl LayerName {
     /// With the text, and what is wrong with it.
     pub fn parse_with_generation(text: &str) -> Result<(Self, Generation), ParseLayerNameError> {
         let error = |why| ParseLayerNameError { name: text.into(), why };
-        let (keys, lsns) = text.split_once("__").ok_or_else(|| error("there is no `__` between keys and LSNs"))?;
+        let (keys, lsns) = split_keys(text).ok_or_else(|| error("there is no `__` between keys and LSNs"))?;
         let (key_start, key_end) = keys.split_once('-').ok_or_else(|| error("there is no `-` between its keys"))?;
         let key = |digits: &str| digits.parse::<Key>().map_err(|_| error("a key is 36 hex digits"));
         let (key_start, key_end) = (key(key_start)?, key(key_end)?);
@@ -121,6 +121,15 @@ impl LayerName {
             write_hex_upper(out, &self.lsn_end.0.to_be_bytes());
         }
     }
+}
+
+/// Splits at the first `__`, which is where two keys end in any name that is one: searching for it takes
+/// longer than all the rest.
+fn split_keys(text: &str) -> Option<(&str, &str)> {
+    const KEYS_DIGITS: usize = 2 * 36 + 1;
+    text.split_at_checked(KEYS_DIGITS)
+        .and_then(|(keys, rest)| Some((keys, rest.strip_prefix("__")?)))
+        .or_else(|| text.split_once("__"))
 }
 
 /// Takes the generation off the end of the LSN part. An image whose LSN is numerically below its

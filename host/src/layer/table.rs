@@ -117,20 +117,28 @@ impl LayerTable {
 
     /// One row, if there is such a row.
     pub fn layer(&self, row: u32) -> Option<Layer> {
-        let index = usize::try_from(row).ok()?;
         let timeline = self.starts.partition_point(|&start| start <= row).checked_sub(1)?;
+        let (name, metadata, access_time) = self.listed(row)?;
         Some(Layer {
             timeline: *self.timelines.get(timeline)?,
-            name: self.name(index)?,
-            metadata: LayerMetadata {
-                file_size: *self.file_sizes.get(index)?,
-                generation: *self.generations.get(index)?,
-                shard: *self.shards.get(index)?,
-            },
-            access_time: *self.access_times.get(index)?,
-            access_count: *self.access_counts.get(index)?,
-            marks: Marks(*self.marks.get(index)?),
+            name,
+            metadata,
+            access_time,
+            access_count: *self.access_counts.get(row as usize)?,
+            marks: Marks(*self.marks.get(row as usize)?),
         })
+    }
+
+    /// What a heatmap says of a row.
+    #[inline]
+    pub(crate) fn listed(&self, row: u32) -> Option<(LayerName, LayerMetadata, i64)> {
+        let index = row as usize;
+        let metadata = LayerMetadata {
+            file_size: *self.file_sizes.get(index)?,
+            generation: *self.generations.get(index)?,
+            shard: *self.shards.get(index)?,
+        };
+        Some((self.name(index)?, metadata, *self.access_times.get(index)?))
     }
 
     /// Every row.

@@ -275,6 +275,7 @@ impl Work<'_> {
 }
 
 /// Makes a fresh instance, lets `body` call it, and sees to it that nothing of it stays.
+#[allow(clippy::disallowed_methods, reason = "measures how long a call took, for the report; decides nothing")]
 fn run<T>(
     engine: &Engine,
     identity: &PolicyIdentity,

@@ -148,6 +148,7 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
 
 /// The clock of deadlines: an operating-system thread that sleeps a tick and counts one, so that a machine
 /// under load makes ticks late and never a burst of them. It ends with the last handle to the engine.
+#[allow(clippy::disallowed_methods, reason = "this thread is the clock that everything else is handed")]
 fn start_ticker(engine: &wasmtime::Engine) -> std::io::Result<JoinHandle<()>> {
     let engine = engine.weak();
     std::thread::Builder::new().name("policy-ticker".into()).spawn(move || {

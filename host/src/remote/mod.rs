@@ -1,9 +1,27 @@
 //! Object storage behind one small trait.
 
+pub mod conformance;
+mod error;
+mod key;
+mod local;
+mod open;
+mod s3;
+mod url;
+
 use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+
+pub use error::{OpenError, RemoteError};
+pub use key::{KeyError, MAX_COMPONENT_BYTES, MAX_KEY_BYTES, check_key, check_prefix};
+pub use local::LocalDir;
+pub use open::open;
+pub use s3::{
+    DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, S3, S3Credentials, S3Options,
+    S3Timeouts,
+};
+pub use url::{ObjectUrl, ParseUrlError, RemoteUrl};
 
 /// What a store calls one version of an object. Opaque: only compared, and handed back to its store.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,62 +65,36 @@ pub struct Listed {
     pub size_bytes: u64,
 }
 
-/// Why a store did not do as asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RemoteError {
-    /// The condition of a put does not hold: somebody else wrote the object meanwhile. Read it again.
-    #[error("{object}: another writer changed the object meanwhile")]
-    Conflict {
-        /// The object's URL.
-        object: String,
-    },
-    /// The store did not take the request, and may take it later. Nothing was written.
-    #[error("{object}: the store is busy: {why}")]
-    Busy {
-        /// The object's URL.
-        object: String,
-        /// What it answered.
-        why: String,
-    },
-    /// No answer that settles what happened. A put may have been written: read the object to know.
-    #[error("{object}: no answer from the store: {why}")]
-    Unknown {
-        /// The object's URL.
-        object: String,
-        /// What went wrong.
-        why: String,
-    },
-    /// The store refuses, and will again. Nothing was written.
-    #[error("{object}: the store refuses: {why}")]
-    Refused {
-        /// The object's URL.
-        object: String,
-        /// What it answered.
-        why: String,
-    },
-    /// The object is larger than the caller can take.
-    #[error("{object}: {size_bytes} bytes are more than the limit of {limit_bytes}")]
-    TooLarge {
-        /// The object's URL.
-        object: String,
-        /// Its size.
-        size_bytes: u64,
-        /// The largest that is read.
-        limit_bytes: u64,
-    },
-}
-
 /// Largest object that is read or written: the heatmap of 4 million layers.
 pub const MAX_OBJECT_BYTES: u64 = 1536 << 20;
+
+/// Most objects in one listing: about 200 MB of keys. Who meets it lists a prefix that is too short.
+pub const MAX_LISTED_OBJECTS: usize = 1_000_000;
+
+/// What one call may cost its caller in memory. The defaults are also the largest that make sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest object that is read or written.
+    pub object_bytes: u64,
+    /// Most objects in one listing.
+    pub listed_objects: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { object_bytes: MAX_OBJECT_BYTES, listed_objects: MAX_LISTED_OBJECTS }
+    }
+}
 
 /// Object storage, as little of it as heatmaps need. Keys are relative to the prefix that the remote was
 /// opened with, and have no empty, `.` or `..` component.
 ///
 /// For implementors: a put MUST be atomic and durable when it answers: a reader sees the old object or the
-/// new one, whole, whatever happens to the writer. Its condition MUST be checked together with the write.
-/// Retries are the caller's: an implementation makes at most one that is cheap, and never hides a put whose
-/// outcome is unknown.
+/// new one, whole, whatever happens to the writer. Its condition MUST be checked together with the write, also
+/// against writers in other processes. What is no key MUST be refused with [`RemoteError::BadKey`] before
+/// anything is done, and is left out of listings. Retries are the caller's: an implementation makes none, and
+/// never hides a put whose outcome is unknown. A call that is dropped while it runs may still be carried out.
+/// The suite in [`conformance`] holds an implementation to all this.
 #[async_trait]
 pub trait Remote: fmt::Debug + Send + Sync {
     /// Reads an object, unless it still is the version `unless`.
@@ -111,8 +103,21 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// Writes an object if the condition holds, else answers [`RemoteError::Conflict`].
     async fn put(&self, key: &str, body: Bytes, condition: PutIf) -> Result<ETag, RemoteError>;
 
-    /// Objects whose key begins with `prefix`, in the order of their keys.
+    /// Objects whose key begins with `prefix`, in the order of their keys. The prefix need not end where a
+    /// component does.
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError>;
+
+    /// Names of the folders right below `prefix`, which ends with `/`: what stands before the next `/` of keys
+    /// that go on. In order, none twice. Stores that can answer this without listing what is in the folders
+    /// SHOULD: a timeline's holds all its layers.
+    async fn folders(&self, prefix: &str) -> Result<Vec<String>, RemoteError> {
+        let listed = self.list(prefix).await?;
+        let below = listed.iter().filter_map(|object| object.key.strip_prefix(prefix)?.split_once('/'));
+        let mut folders: Vec<_> = below.map(|(folder, _)| folder.to_owned()).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        Ok(folders)
+    }
 
     /// Removes an object. That there is none is no error.
     async fn delete(&self, key: &str) -> Result<(), RemoteError>;

@@ -1,0 +1,83 @@
+//! `thermocline demo`: a whole round on real layer names, with nothing to set up.
+
+mod layout;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use thermocline::layer::TenantShardId;
+
+use super::upload::{self, Sweep};
+use crate::Verdict;
+use crate::args::{DataDirArgs, DemoArgs, PolicyArgs, S3Args};
+use crate::output::{self, bytes, count};
+
+/// How a demo's folder is called where the user gave none.
+const FOLDER_PREFIX: &str = "thermocline-demo-";
+
+pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Verdict> {
+    let dir = folder(args.dir)?;
+    let (data_dir, remote_dir) = (dir.join("data"), dir.join("remote"));
+    let laid_out = layout::lay_out(&data_dir, &remote_dir)
+        .with_context(|| format!("cannot lay out the demo in {}", dir.display()))?;
+    output::line(format!(
+        "A pageserver's data directory with {} in {} ({} of layers, as sparse files), and its bucket.\n",
+        count(laid_out.layers as u64, "layer"),
+        count(laid_out.tenant_shards as u64, "tenant shard"),
+        bytes(laid_out.layer_bytes),
+    ))?;
+
+    let remote = remote_dir.to_str().context("the folder's name is not UTF-8")?;
+    let sweep = Sweep {
+        data_dir: DataDirArgs { data_dir: data_dir.clone(), state_dir: None },
+        remote: remote.parse()?,
+        s3: S3Args::default(),
+        tenants: Vec::new(),
+        policy: PolicyArgs::default(),
+        dry_run: false,
+        concurrency: thermocline::upload::DEFAULT_CONCURRENCY,
+    };
+    let rows = upload::sweep(sweep).await?;
+    output::line(upload::table(&rows).to_string())?;
+    output::line(next_steps(&data_dir, &remote_dir))?;
+    Ok(upload::verdict(&rows))
+}
+
+/// The folder to work in, existing and empty.
+fn folder(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let Some(dir) = given else {
+        let temporary = tempfile::Builder::new().prefix(FOLDER_PREFIX).tempdir();
+        return Ok(temporary.context("cannot make a temporary folder; name one with --dir")?.keep());
+    };
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let mut entries = std::fs::read_dir(&dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    if entries.next().is_some() {
+        bail!("{} is not empty; give a new folder, so that nothing in it is touched", dir.display());
+    }
+    dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))
+}
+
+fn next_steps(data_dir: &Path, remote_dir: &Path) -> String {
+    let heatmap = |shard: TenantShardId| remote_dir.join("tenants").join(shard.to_string()).join("heatmap-v1.json");
+    // What the user typed, so that the lines below can be pasted.
+    let thermocline = std::env::args().next().unwrap_or_else(|| "thermocline".into());
+    let (data, remote) = (data_dir.display(), remote_dir.display());
+    let first = heatmap(layout::BRANCHED.shard());
+    let local = data_dir.join("tenants").join(layout::BRANCHED.shard().to_string()).join("heatmap-v1.json");
+    format!(
+        "\nWhere to look:\n  \
+           {data}    what a pageserver has on disk\n  \
+           {remote}  what is in its bucket: a heatmap-v1.json beside each attached shard's timelines\n\
+         \nWhat to try next:\n  \
+           {thermocline} heatmap show {first}\n  \
+           {thermocline} heatmap verify {local}\n  \
+           {thermocline} upload --data-dir {data} --remote file://{remote}    # all unchanged\n  \
+           rm {data}/tenants/{branched}/timelines/{timeline}/*_00000001*          # evict the oldest layers, and\n  \
+           {thermocline} upload --data-dir {data} --remote file://{remote}    # they leave the heatmap\n  \
+           {thermocline} --help",
+        first = first.display(),
+        local = local.display(),
+        branched = layout::BRANCHED.shard(),
+        timeline = layout::MAIN_TIMELINE,
+    )
+}

@@ -1,0 +1,7 @@
+//! One file a command.
+
+pub(crate) mod demo;
+pub(crate) mod generate;
+pub(crate) mod heatmap;
+pub(crate) mod policy;
+pub(crate) mod upload;

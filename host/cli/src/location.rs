@@ -1,0 +1,104 @@
+//! From what users name to what the host works with: remotes, policies, documents.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use thermocline::clock::{Clock, SystemClock};
+use thermocline::datadir::{DataDir, DataDirOptions, Location};
+use thermocline::layer::TenantShardId;
+use thermocline::pageserver::Shard;
+use thermocline::policy::{DueUpload, Engine, Judge, Limits, NO_CONFIG, Policy, RESIDENT_SET};
+use thermocline::remote::{self, Got, ObjectUrl, Remote, RemoteUrl, S3Options};
+
+use crate::args::{DataDirArgs, PolicyArgs, S3Args};
+
+/// The bytes of a file, or of the object that a URL names.
+pub(crate) async fn read(file: &str, options: &S3Options) -> anyhow::Result<Vec<u8>> {
+    if !file.contains("://") {
+        return std::fs::read(file).with_context(|| format!("cannot read {file}"));
+    }
+    let ObjectUrl { remote, key } = file.parse()?;
+    let remote = remote::open(&remote, options).await?;
+    match remote.get(&key, None).await? {
+        Got::Object(object) => Ok(object.body.into()),
+        Got::Missing | Got::Unchanged => bail!("{file}: there is no such object"),
+    }
+}
+
+pub(crate) async fn open_remote(url: &RemoteUrl, s3: &S3Args) -> anyhow::Result<Arc<dyn Remote>> {
+    remote::open(url, &s3.options()).await.with_context(|| format!("cannot open the remote {url}"))
+}
+
+/// The policy that a user named, ready to judge; the built-in one where none was named.
+pub(crate) fn judge(args: &PolicyArgs) -> anyhow::Result<Judge> {
+    let engine = Engine::new(Limits::default())?;
+    let config = args.policy_config.as_deref().unwrap_or(NO_CONFIG);
+    let policy = match &args.policy {
+        Some(file) => load_policy(&engine, file, config)?,
+        None => Policy::load(&engine, RESIDENT_SET, config)?,
+    };
+    Ok(Judge::new(Arc::new(policy)))
+}
+
+pub(crate) fn load_policy(engine: &Engine, file: &Path, config: &str) -> anyhow::Result<Policy> {
+    let component = read_component(engine, file)?;
+    Policy::load(engine, &component, config).with_context(|| file.display().to_string())
+}
+
+/// A component's bytes. What is larger than the engine takes is not read at all.
+fn read_component(engine: &Engine, file: &Path) -> anyhow::Result<Vec<u8>> {
+    let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
+    let limit = engine.limits().component_bytes;
+    if size > limit as u64 {
+        bail!("{}: {size} bytes are more than a policy may have: at most {limit}", file.display());
+    }
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Opens the data directory that a user named. `note_sightings` is off where no trace may be left.
+pub(crate) fn data_dir(
+    args: &DataDirArgs,
+    remote: Option<Arc<dyn Remote>>,
+    note_sightings: bool,
+) -> anyhow::Result<DataDir> {
+    let state_dir = args.state_dir.clone();
+    let options = DataDirOptions { remote, state_dir, note_sightings, ..DataDirOptions::default() };
+    Ok(DataDir::open(&args.data_dir, options)?)
+}
+
+/// A shard that is attached here, or why it has no heatmap.
+pub(crate) async fn attached_shard(data_dir: &DataDir, id: TenantShardId) -> anyhow::Result<Shard> {
+    match data_dir.tenant(id).await?.location {
+        Location::Attached(shard) => Ok(shard),
+        Location::Skipped(skip) => bail!("tenant {id} has no heatmap here: {skip}"),
+    }
+}
+
+/// Attached shards with what a policy ranks them by, and the folders that are none with the reason.
+pub(crate) type Due = (Vec<(Shard, DueUpload)>, Vec<(TenantShardId, String)>);
+
+/// Every tenant of a data directory.
+pub(crate) async fn due_shards(data_dir: &DataDir, path: &Path) -> anyhow::Result<Due> {
+    let now_s = SystemClock::default().unix_s();
+    let (mut due, mut skipped) = (Vec::new(), Vec::new());
+    for tenant in data_dir.tenants().await? {
+        match tenant.location {
+            Location::Attached(shard) => {
+                let age_ms = written_s(path, shard.id).map(|s| u64::try_from(now_s - s).unwrap_or_default() * 1000);
+                let period_ms = u64::try_from(shard.upload_period.as_millis()).unwrap_or(u64::MAX);
+                due.push((shard, DueUpload { age_ms, period_ms, ..DueUpload::default() }));
+            }
+            Location::Skipped(skip) => skipped.push((tenant.id, skip.to_string())),
+        }
+    }
+    Ok((due, skipped))
+}
+
+/// When a shard's heatmap was last uploaded or taken over, seconds since the Unix epoch: its local copy was
+/// written then.
+fn written_s(data_dir: &Path, shard: TenantShardId) -> Option<i64> {
+    use std::os::unix::fs::MetadataExt;
+    let file = data_dir.join("tenants").join(shard.to_string()).join("heatmap-v1.json");
+    std::fs::metadata(file).ok().map(|metadata| metadata.mtime())
+}

@@ -1,0 +1,92 @@
+//! Numbers with their units, as people read them.
+
+use std::time::Duration;
+
+/// `1 layer`, `2 layers`.
+pub(crate) fn count(number: impl Into<u128>, noun: &str) -> String {
+    let number = number.into();
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// `512 B`, `1.5 KiB`, `248.1 GiB`.
+#[allow(clippy::cast_precision_loss, reason = "shown with one decimal")]
+pub(crate) fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1024.0;
+    let mut units = UNITS.iter();
+    let mut unit = units.next();
+    while size >= 1023.95
+        && let Some(next) = units.next()
+    {
+        size /= 1024.0;
+        unit = Some(next);
+    }
+    format!("{size:.1} {}", unit.unwrap_or(&""))
+}
+
+/// `0.3 ms`, `12 ms`, `1.2 s`.
+pub(crate) fn millis(elapsed: Duration) -> String {
+    let ms = elapsed.as_secs_f64() * 1000.0;
+    match ms {
+        ..9.95 => format!("{ms:.1} ms"),
+        ..999.5 => format!("{ms:.0} ms"),
+        _ => format!("{:.1} s", ms / 1000.0),
+    }
+}
+
+/// `42%`; nothing where there is no whole.
+pub(crate) fn percent_of(part: u64, whole: u64) -> String {
+    if whole == 0 { String::new() } else { format!("{}%", u128::from(part) * 100 / u128::from(whole)) }
+}
+
+/// A moment, seconds since the Unix epoch: `2024-05-07T18:52:36Z`, or the number where no calendar has it.
+pub(crate) fn time(unix_s: i64) -> String {
+    let moment = u64::try_from(unix_s).ok().and_then(|s| std::time::UNIX_EPOCH.checked_add(Duration::from_secs(s)));
+    let calendar_ends = 253_402_300_800;
+    match moment {
+        Some(moment) if unix_s < calendar_ends => humantime::format_rfc3339_seconds(moment).to_string(),
+        _ => format!("{unix_s} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, "0 B")]
+    #[case(1023, "1023 B")]
+    #[case(1024, "1.0 KiB")]
+    #[case(1536, "1.5 KiB")]
+    #[case((1 << 20) - 1, "1.0 MiB")]
+    #[case(266_000_000_000, "247.7 GiB")]
+    #[case(u64::MAX, "16.0 EiB")]
+    fn sizes(#[case] size: u64, #[case] shown: &str) {
+        assert_eq!(bytes(size), shown);
+    }
+
+    #[rstest]
+    #[case(0, "0.0 ms")]
+    #[case(1_234, "1.2 ms")]
+    #[case(12_345, "12 ms")]
+    #[case(999_499, "999 ms")]
+    #[case(1_234_567, "1.2 s")]
+    fn durations(#[case] micros: u64, #[case] shown: &str) {
+        assert_eq!(millis(Duration::from_micros(micros)), shown);
+    }
+
+    #[rstest]
+    #[case(0, "1970-01-01T00:00:00Z")]
+    #[case(1_715_107_956, "2024-05-07T18:52:36Z")]
+    #[case(-5, "-5 s")]
+    #[case(i64::MIN, "-9223372036854775808 s")]
+    #[case(i64::MAX, "9223372036854775807 s")]
+    fn moments(#[case] unix_s: i64, #[case] shown: &str) {
+        assert_eq!(time(unix_s), shown);
+    }
+}

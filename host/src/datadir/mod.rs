@@ -1,0 +1,311 @@
+//! A [`Pageserver`] over a pageserver's data directory, read while that pageserver runs.
+//!
+//! What a shard consists of is told by the bucket: the newest index of each timeline names its layers, where it
+//! is read, and where its children branch off. What is resident is told by the folders; and what was inherited,
+//! by the local heatmap and by what this host has noted of layers that it saw on disk. Without a remote, the
+//! folders and the local heatmap have to do, and each look says what was assumed.
+
+mod bucket;
+mod config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+mod index_part;
+mod layer_map;
+mod look;
+mod manifest;
+mod note;
+mod read_points;
+mod scan;
+mod tenant;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::atomic_file;
+use crate::heatmap::{Heatmap, MAX_HEATMAP_BYTES};
+use crate::keys;
+use crate::layer::{LayerTable, TenantShardId};
+use crate::pageserver::{HeldOpen, Pageserver, PageserverError, Revision, Shard};
+use crate::remote::Remote;
+use crate::state::{Sightings, StateDir};
+
+use bucket::Bucket;
+use look::Evidence;
+
+pub use look::Look;
+pub use note::Note;
+pub use tenant::{Location, Skip, Tenant};
+
+/// How often a tenant's heatmap is uploaded where neither the tenant's configuration nor `pageserver.toml` says.
+pub const DEFAULT_UPLOAD_PERIOD: Duration = Duration::from_secs(60);
+
+/// The state folder's name in a data directory.
+const STATE: &str = "thermocline";
+
+/// How a data directory is read.
+#[derive(Clone, Debug)]
+pub struct DataDirOptions {
+    /// The bucket that its tenants are stored in. Without it, some things have to be assumed: see
+    /// [`Note::NoRemote`].
+    pub remote: Option<Arc<dyn Remote>>,
+    /// Where to note which layers were seen on disk. The default, `thermocline` in the data directory, lives and
+    /// dies with what it describes.
+    pub state_dir: Option<PathBuf>,
+    /// The upload period of tenants for which neither `config-v1` nor `pageserver.toml` says.
+    pub default_upload_period: Duration,
+    /// Whether looks are noted. A layer that was on disk at a look that was noted counts as evicted once it is
+    /// gone; whoever only tries something out leaves no trace.
+    pub note_sightings: bool,
+}
+
+impl Default for DataDirOptions {
+    fn default() -> Self {
+        DataDirOptions {
+            remote: None,
+            state_dir: None,
+            default_upload_period: DEFAULT_UPLOAD_PERIOD,
+            note_sightings: true,
+        }
+    }
+}
+
+/// Why a folder cannot be read as a data directory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataDirError {
+    /// It has no `tenants`.
+    #[error("{}: there is no folder `tenants`: name the folder that holds it, as in pageserver -D", .path.display())]
+    NoTenants {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// It cannot be read.
+    #[error("cannot read {0}")]
+    Unreadable(#[source] io::Error),
+}
+
+/// A pageserver's data directory.
+///
+/// There is no cheap way to tell that nothing has changed in one: access times are in the files, and what compaction
+/// and deletions do elsewhere is in the bucket. So its revisions are never equal, and every upload looks.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    remote: Option<Arc<dyn Remote>>,
+    state: StateDir,
+    default_upload_period: Duration,
+    note_sightings: bool,
+    listings: AtomicU64,
+    warned_of_state: AtomicBool,
+    warned_of_folders: AtomicBool,
+    warned_of_settings: AtomicBool,
+}
+
+impl DataDir {
+    /// Over the data directory at `path`.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn open(path: &Path, options: DataDirOptions) -> Result<Self, DataDirError> {
+        let DataDirOptions { remote, state_dir, default_upload_period, note_sightings } = options;
+        if !path.join("tenants").is_dir() {
+            return Err(DataDirError::NoTenants { path: path.to_owned() });
+        }
+        let inner = Inner {
+            path: path.to_owned(),
+            remote,
+            state: StateDir::new(state_dir.unwrap_or_else(|| path.join(STATE))),
+            default_upload_period,
+            note_sightings,
+            listings: AtomicU64::default(),
+            warned_of_state: AtomicBool::default(),
+            warned_of_folders: AtomicBool::default(),
+            warned_of_settings: AtomicBool::default(),
+        };
+        Ok(DataDir { inner: Arc::new(inner) })
+    }
+
+    /// Every tenant that has a folder, in the order of their ids, with its location or why it is skipped. Walks no
+    /// layer.
+    ///
+    /// # Errors
+    /// If the folder of tenants cannot be read.
+    pub async fn tenants(&self) -> Result<Vec<Tenant>, DataDirError> {
+        self.blocking(Inner::tenants).await.map_err(DataDirError::Unreadable)
+    }
+
+    /// One tenant's location. That it has no folder counts as detached.
+    ///
+    /// # Errors
+    /// None but that the process is being shut down.
+    pub async fn tenant(&self, id: TenantShardId) -> Result<Tenant, DataDirError> {
+        let location = self.blocking(move |inner| Ok(inner.locate(id))).await.map_err(DataDirError::Unreadable)?;
+        Ok(Tenant { id, location })
+    }
+
+    /// One shard's layers, with what had to be assumed or passed over.
+    ///
+    /// # Errors
+    /// If it is not attached here, its data is damaged, or the bucket does not answer.
+    pub async fn look(&self, id: TenantShardId) -> Result<Look, PageserverError> {
+        let damaged = |why: String| PageserverError::Damaged { shard: id, why };
+        let not_read = |error: io::Error| damaged(error.to_string());
+        let shard = self.blocking(move |inner| Ok(inner.locate(id))).await.map_err(not_read)?;
+        let shard = match shard {
+            Location::Attached(shard) => shard,
+            Location::Skipped(Skip::Secondary | Skip::Detached) => return Err(PageserverError::NotAttached(id)),
+            Location::Skipped(skip) => return Err(damaged(skip.to_string())),
+        };
+        // The indexes first, then the files: what is flushed in between is known to be new, while the other way
+        // round what compaction removed in between would look as if it were.
+        let bucket = match &self.inner.remote {
+            Some(remote) => Some(Bucket::read(remote, id, shard.generation).await?),
+            None => None,
+        };
+        self.blocking(move |inner| Ok(inner.look(&shard, bucket))).await.map_err(not_read)?
+    }
+
+    /// Does what blocks on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || work(&inner)).await.map_err(io::Error::other)?
+    }
+}
+
+impl Inner {
+    fn folder(&self, id: TenantShardId) -> PathBuf {
+        self.path.join("tenants").join(id.to_string())
+    }
+
+    /// The period of tenants that do not say.
+    fn default_period(&self) -> Duration {
+        let path = self.path.join("pageserver.toml");
+        let parsed = tenant::read_text(&path, config::MAX_BYTES)
+            .and_then(|text| config::parse_default_period(&text.unwrap_or_default()).map_err(io::Error::other));
+        let period = parsed.unwrap_or_else(|error| {
+            if !self.warned_of_settings.swap(true, Ordering::Relaxed) {
+                tracing::warn!("{}: {error}; took the default period", path.display());
+            }
+            None
+        });
+        period.unwrap_or(self.default_upload_period)
+    }
+
+    fn locate(&self, id: TenantShardId) -> Location {
+        tenant::locate(id, &self.folder(id), self.default_period(), self.next_revision())
+    }
+
+    fn next_revision(&self) -> Revision {
+        let listing = self.listings.fetch_add(1, Ordering::Relaxed);
+        Revision { layers: listing, access_times: listing }
+    }
+
+    fn tenants(&self) -> io::Result<Vec<Tenant>> {
+        let (shards, unknown) = tenant::folders(&self.path.join("tenants"))?;
+        if let Some(first) = unknown.first()
+            && !self.warned_of_folders.swap(true, Ordering::Relaxed)
+        {
+            let (path, count) = (self.path.display(), unknown.len());
+            tracing::warn!("{path}/tenants: {count} entries are no tenant shards, the first is {first:?}");
+        }
+        let (period, revision) = (self.default_period(), self.next_revision());
+        let locate = |id| Tenant { id, location: tenant::locate(id, &self.folder(id), period, revision) };
+        Ok(shards.into_iter().map(locate).collect())
+    }
+
+    fn look(&self, shard: &Shard, bucket: Option<Bucket>) -> Result<Look, PageserverError> {
+        let id = shard.id;
+        let damaged = |why: String| PageserverError::Damaged { shard: id, why };
+        let folder = self.folder(id);
+        let scan = scan::scan(&folder).map_err(|error| damaged(error.to_string()))?;
+
+        let mut notes = Vec::new();
+        let file = folder.join(keys::HEATMAP);
+        let heatmap = tenant::read(&file, MAX_HEATMAP_BYTES)
+            .and_then(|bytes| bytes.map(|bytes| Heatmap::decode(&bytes)).transpose().map_err(io::Error::other));
+        let heatmap = heatmap.unwrap_or_else(|error| {
+            notes.push(Note::DamagedHeatmap { file, why: error.to_string() });
+            None
+        });
+        // A shard without a generation is not attached as far as heatmaps go.
+        let generation = shard.generation.get().unwrap_or_default();
+        let sightings = self.state.load(id, generation).unwrap_or_else(|error| {
+            notes.push(Note::DamagedState { why: error.to_string() });
+            Sightings::none(generation)
+        });
+        let after = match self.locate(id) {
+            Location::Attached(now) => (now.generation == shard.generation).then_some(sightings),
+            Location::Skipped(_) => None,
+        };
+        let Some(sightings) = after else {
+            let why = "it was attached anew or detached while it was read".to_owned();
+            return Err(PageserverError::NotReady { shard: id, why });
+        };
+
+        let location = layer_map::Location { generation: shard.generation, shard: id.shard };
+        let evidence = Evidence { location, bucket, scan, heatmap, sightings: sightings.clone() };
+        let mut look = evidence.assemble().map_err(|error| damaged(error.to_string()))?;
+        look.notes.append(&mut notes);
+        if self.note_sightings {
+            look.notes.extend(self.note_sightings(id, &sightings, &look.table));
+        }
+        Ok(look)
+    }
+
+    /// That they cannot be noted is told once.
+    fn note_sightings(&self, id: TenantShardId, before: &Sightings, table: &LayerTable) -> Option<Note> {
+        let after = before.after(table);
+        if after == *before {
+            return None;
+        }
+        let why = self.state.store(id, &after).err()?.to_string();
+        let first = !self.warned_of_state.swap(true, Ordering::Relaxed);
+        first.then(|| Note::StateNotKept { folder: self.state.path().to_owned(), why })
+    }
+}
+
+#[async_trait]
+impl Pageserver for DataDir {
+    async fn shards(&self) -> Result<Vec<Shard>, PageserverError> {
+        let tenants = self.tenants().await.map_err(|error| PageserverError::Unavailable(Box::new(error)))?;
+        let attached = tenants.into_iter().filter_map(|tenant| match tenant.location {
+            Location::Attached(shard) => Some(shard),
+            Location::Skipped(_) => None,
+        });
+        Ok(attached.collect())
+    }
+
+    async fn layers(&self, shard: TenantShardId) -> Result<LayerTable, PageserverError> {
+        let Look { table, notes } = self.look(shard).await?;
+        for note in notes {
+            tracing::warn!(%shard, "{note}");
+        }
+        Ok(table)
+    }
+
+    /// A data directory is another process's: nothing here keeps a shard open. What is in flight when it closes is
+    /// fenced off by its generation.
+    fn hold(&self, shard: TenantShardId) -> Option<HeldOpen> {
+        let there = self.inner.folder(shard).join(config::FILE).exists();
+        there.then(|| Box::new(()) as HeldOpen)
+    }
+
+    async fn uploaded(&self, shard: TenantShardId, heatmap: &[u8]) -> io::Result<()> {
+        let bytes = heatmap.to_vec();
+        self.blocking(move |inner| atomic_file::write(&inner.folder(shard).join(keys::HEATMAP), &bytes)).await
+    }
+}

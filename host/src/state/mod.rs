@@ -1,0 +1,5 @@
+//! The little that must survive a restart.
+
+mod sightings;
+
+pub(crate) use sightings::{Sightings, StateDir};
