@@ -199,9 +199,8 @@ fn all_heatmaps_that_the_original_wrote_are_written_as_they_were_read() {
     let Some(archive) = support::real_data("pageserver/state.tar.zst") else { return };
     let scratch = tempfile::tempdir().unwrap();
     let tar = Command::new("tar")
-        .args(["--extract", "--file", "-", "--directory"])
-        .arg(scratch.path())
-        .args(["--wildcards", "*/heatmap-v1.json"])
+        .args(["--extract", "--file=-", "--wildcards", "*/heatmap-v1.json"])
+        .current_dir(scratch.path())
         .stdin(unpacked(&archive, scratch.path()))
         .status()
         .unwrap();
