@@ -150,7 +150,7 @@ fn diff_says_what_changed() {
         .replace("\"cold\":true", "\"cold\":false")
         .replace("\"generation\":1,\"timelines\"", "\"generation\":2,\"timelines\"")
         .replace(BRANCH, "33333333333333333333333333333333")
-        .replace("60000", "null");
+        .replace(":60000", ":null");
     let heatmaps = Heatmaps::new(&[("before.json", &plain()), ("after.json", &later), ("scored.json", &scored())]);
     let compared = heatmaps.run(&["diff", "before.json", "before.json", "after.json", "scored.json"]).exits_with(0);
     assert_eq!(compared.stderr, "");

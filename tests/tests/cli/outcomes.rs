@@ -88,7 +88,10 @@ fn rows_are_printed_as_json_too() {
 #[rstest]
 #[case::secondary(SECONDARY, "secondary: its attached location uploads the heatmap")]
 #[case::detached(DETACHED, "detached: there is no config-v1")]
-#[case::damaged(DAMAGED, "config-v1: TOML parse error at line 4, column 14")]
+#[case::damaged(
+    DAMAGED,
+    "config-v1: TOML parse error at line 4, column 14: invalid type: string \"two\", expected u32"
+)]
 #[case::no_generation(NO_GENERATION, "attached without a generation")]
 #[case::unknown(UNKNOWN, "there is no such tenant in ")]
 fn whoever_is_named_and_has_no_heatmap_is_a_failure(#[case] shard: &str, #[case] why: &str) {
