@@ -1,5 +1,13 @@
 //! The command, run as users run it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "all of this is tests, also what stands outside of a test's function"
+)]
+
 #[path = "../support/command.rs"]
 mod command;
 mod demo;
