@@ -8,7 +8,7 @@ use thermocline::clock::{Clock, SystemClock};
 use thermocline::datadir::{DataDir, DataDirOptions, Location, Skip};
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::Shard;
-use thermocline::policy::{DueUpload, Engine, Judge, Limits, NO_CONFIG, Policy, RESIDENT_SET};
+use thermocline::policy::{DueUpload, Engine, Judge, Limits, NO_CONFIG, Policy};
 use thermocline::remote::{self, Got, ObjectUrl, Remote, RemoteUrl, S3Options};
 
 use crate::args::{DataDirArgs, PolicyArgs, S3Args};
@@ -34,11 +34,10 @@ pub(crate) async fn open_remote(url: &RemoteUrl, s3: &S3Args) -> anyhow::Result<
 pub(crate) fn judge(args: &PolicyArgs) -> anyhow::Result<Judge> {
     let engine = Engine::new(Limits::default())?;
     let config = args.policy_config.as_deref().unwrap_or(NO_CONFIG);
-    let policy = match &args.policy {
-        Some(file) => load_policy(&engine, file, config)?,
-        None => Policy::load(&engine, RESIDENT_SET, config)?,
-    };
-    Ok(Judge::new(Arc::new(policy)))
+    Ok(match &args.policy {
+        Some(file) => Judge::new(Arc::new(load_policy(&engine, file, config)?)),
+        None => Judge::built_in(&engine, config)?,
+    })
 }
 
 pub(crate) fn load_policy(engine: &Engine, file: &Path, config: &str) -> anyhow::Result<Policy> {

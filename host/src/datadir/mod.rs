@@ -299,9 +299,9 @@ impl Pageserver for DataDir {
 
     /// A data directory is another process's: nothing here keeps a shard open. What is in flight when it closes is
     /// fenced off by its generation.
-    fn hold(&self, shard: TenantShardId) -> Option<HeldOpen> {
+    fn hold(&self, shard: TenantShardId) -> Result<HeldOpen, PageserverError> {
         let there = self.inner.folder(shard).join(config::FILE).exists();
-        there.then(|| Box::new(()) as HeldOpen)
+        if there { Ok(Box::new(())) } else { Err(PageserverError::NotAttached(shard)) }
     }
 
     async fn uploaded(&self, shard: TenantShardId, heatmap: &[u8]) -> io::Result<()> {

@@ -1,5 +1,6 @@
 //! `thermocline upload`: every attached shard's heatmap to the bucket, in the policy's order.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -26,7 +27,7 @@ pub(super) struct Sweep {
     pub(super) tenants: Vec<TenantShardId>,
     pub(super) policy: PolicyArgs,
     pub(super) dry_run: bool,
-    pub(super) concurrency: usize,
+    pub(super) concurrency: NonZeroUsize,
 }
 
 /// What became of one shard.
