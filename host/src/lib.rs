@@ -116,7 +116,7 @@
 //! ```
 //!
 //! Many shards at once, in the order in which the policy wants them: [`Uploader::sweep`]. Own storage, own
-//! policies: the `conformance` modules of [`remote`] (a feature of this crate) and [`policy`] tell whether they
+//! policies: the `conformance` modules of [`remote`] and [`policy`] tell whether they
 //! keep the promises that the rest relies on.
 
 mod atomic_file;
