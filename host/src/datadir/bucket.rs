@@ -154,3 +154,150 @@ fn unread(shard: TenantShardId, error: &RemoteError) -> PageserverError {
         _ => damaged(shard, error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::layer::Lsn;
+    use crate::remote::{ETag, Listed, Object, PutIf};
+
+    const TIMELINE: &str = "11111111111111111111111111111111";
+
+    fn shard() -> TenantShardId {
+        "0a110000000000000000000000000001".parse().unwrap()
+    }
+
+    /// A bucket that answers listings as it is told, and has the objects that it has.
+    #[derive(Debug, Default)]
+    struct Scripted {
+        objects: BTreeMap<String, &'static str>,
+        /// Keys that are listed but gone when they are read.
+        vanishing: Mutex<VecDeque<String>>,
+        busy: bool,
+        refuses: bool,
+    }
+
+    impl Scripted {
+        fn with(objects: &[(&str, &'static str)]) -> Self {
+            let key = |name: &str| format!("tenants/{}/{name}", shard());
+            Scripted { objects: objects.iter().map(|&(name, body)| (key(name), body)).collect(), ..Scripted::default() }
+        }
+
+        fn vanishing(self, names: &[&str]) -> Self {
+            let keys = names.iter().map(|name| format!("tenants/{}/{name}", shard())).collect();
+            Scripted { vanishing: Mutex::new(keys), ..self }
+        }
+
+        async fn read(self) -> Result<Bucket, PageserverError> {
+            let remote: Arc<dyn Remote> = Arc::new(self);
+            Bucket::read(&remote, shard(), Generation::new(5)).await
+        }
+    }
+
+    #[async_trait]
+    impl Remote for Scripted {
+        async fn get(&self, key: &str, _: Option<&ETag>) -> Result<Got, RemoteError> {
+            let body = self.objects.get(key).map(|body| Bytes::from_static(body.as_bytes()));
+            Ok(body.map_or(Got::Missing, |body| Got::Object(Object { body, etag: ETag(String::new()) })))
+        }
+
+        async fn put(&self, key: &str, _: Bytes, _: PutIf) -> Result<ETag, RemoteError> {
+            Err(RemoteError::Refused { object: self.url(key), why: "read only".into() })
+        }
+
+        async fn list(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError> {
+            let object = self.url(prefix);
+            if self.busy {
+                return Err(RemoteError::Busy { object, why: "503".into() });
+            }
+            if self.refuses {
+                return Err(RemoteError::Refused { object, why: "403".into() });
+            }
+            let mut keys: Vec<_> = self.objects.keys().cloned().collect();
+            let mut vanishing = self.vanishing.lock().unwrap();
+            keys.extend(vanishing.pop_front_if(|key| key.starts_with(prefix) && prefix.ends_with("json")));
+            keys.retain(|key| key.starts_with(prefix));
+            keys.sort();
+            Ok(keys.into_iter().map(|key| Listed { key, size_bytes: 0 }).collect())
+        }
+
+        async fn delete(&self, key: &str) -> Result<(), RemoteError> {
+            Err(RemoteError::Refused { object: self.url(key), why: "read only".into() })
+        }
+
+        fn url(&self, key: &str) -> String {
+            format!("test://{key}")
+        }
+    }
+
+    fn index(generation: u32) -> String {
+        format!("timelines/{TIMELINE}/index_part.json-{generation:08x}")
+    }
+
+    const AT_10: &str = r#"{"layer_metadata":{},"disk_consistent_lsn":"0/10","metadata":{"ancestor_lsn":"0/0"}}"#;
+    const AT_20: &str = r#"{"layer_metadata":{},"disk_consistent_lsn":"0/20","metadata":{"ancestor_lsn":"0/0"}}"#;
+
+    fn lsn(bucket: &Bucket) -> Option<Lsn> {
+        bucket.indexes.get(&TIMELINE.parse().unwrap()).map(|index| index.disk_consistent_lsn)
+    }
+
+    #[tokio::test]
+    async fn the_newest_that_is_not_of_the_future_counts() {
+        let bucket = Scripted::with(&[(&index(4), AT_10), (&index(5), AT_20), (&index(6), "?")]).read().await.unwrap();
+        assert_eq!((lsn(&bucket), bucket.notes), (Some(Lsn(0x20)), vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_timeline_without_index_is_none() {
+        let layer = format!("timelines/{TIMELINE}/some-layer");
+        let bucket =
+            Scripted::with(&[(&layer, ""), (&index(6), AT_10), ("timelines/no-timeline/index_part.json", "?")]);
+        let bucket = bucket.read().await.unwrap();
+        assert_eq!((bucket.indexes.len(), bucket.notes), (0, vec![]));
+    }
+
+    #[tokio::test]
+    async fn manifests_follow_the_same_rule() {
+        let offloaded = r#"{"offloaded_timelines":[{"timeline_id":"22222222222222222222222222222222"}]}"#;
+        let manifests = [
+            ("tenant-manifest-00000004.json", offloaded),
+            ("tenant-manifest-00000005.json", "{"),
+            ("tenant-manifest-00000006.json", "?"),
+            ("tenant-manifest-00000005.bak", "?"),
+        ];
+        let bucket = Scripted::with(&manifests).read().await.unwrap();
+        assert_eq!(bucket.manifest.offloaded_timelines.len(), 1);
+        assert!(matches!(&bucket.notes[..], [Note::OlderObject { damaged, .. }] if damaged.ends_with("5.json")));
+        let error = Scripted::with(&manifests[1..]).read().await.unwrap_err().to_string();
+        assert!(error.contains("tenant-manifest-00000005.json"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_index_that_is_replaced_while_it_is_read_is_looked_for_again() {
+        let objects = [(&index(5)[..], AT_20)];
+        let bucket = Scripted::with(&objects).vanishing(&[&index(4)]).read().await.unwrap();
+        assert_eq!(lsn(&bucket), Some(Lsn(0x20)));
+
+        let newer = format!("timelines/{TIMELINE}/index_part.json-00000003");
+        let layer = format!("timelines/{TIMELINE}/some-layer");
+        let bucket = Scripted::with(&[(&layer, "")]).vanishing(&[&newer, &newer]).read().await.unwrap();
+        assert_eq!(lsn(&bucket), None, "found to be gone at the third look");
+        let error = Scripted::with(&[(&layer, "")]).vanishing(&[&newer, &newer, &newer]).read().await.unwrap_err();
+        assert!(matches!(error, PageserverError::NotReady { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_may_answer_later_makes_the_tenant_not_ready() {
+        let error = Scripted { busy: true, ..Scripted::default() }.read().await.unwrap_err();
+        assert!(matches!(error, PageserverError::NotReady { .. }), "{error}");
+        let error = Scripted { refuses: true, ..Scripted::default() }.read().await.unwrap_err();
+        assert!(matches!(error, PageserverError::Damaged { .. }), "{error}");
+        assert!(error.to_string().contains("test://tenants/0a11"), "{error}");
+    }
+}

@@ -127,3 +127,165 @@ fn add(
         table.layer(Layer { timeline, name, metadata, access_time, access_count: 0, marks });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::datadir::index_part::IndexPart;
+    use crate::datadir::scan::{LayerFile, Unknown};
+    use crate::heatmap::HeatmapTimeline;
+    use crate::layer::{Generation, Key, Lsn, ShardIndex};
+
+    const OWN: u32 = 3;
+
+    fn timeline(byte: u8) -> TimelineId {
+        TimelineId::from_bytes([byte; 16])
+    }
+
+    fn image(lsn: u64) -> LayerName {
+        LayerName::image(Key::MIN, Key::MAX, Lsn(lsn))
+    }
+
+    fn metadata() -> LayerMetadata {
+        LayerMetadata { file_size: 8, generation: Generation::new(1), shard: ShardIndex::UNSHARDED }
+    }
+
+    fn file(name: LayerName) -> LayerFile {
+        LayerFile { name, generation: Generation::new(1), size_bytes: 8, access_time: 17 }
+    }
+
+    fn index(layers: &[LayerName], ancestor: Option<(u8, u64)>) -> IndexPart {
+        IndexPart {
+            layers: layers.iter().map(|&name| (name, metadata())).collect(),
+            disk_consistent_lsn: Lsn(1000),
+            ancestor: ancestor.map(|(byte, lsn)| (timeline(byte), Lsn(lsn))),
+            deleted: false,
+        }
+    }
+
+    fn heatmap(entries: &[(LayerName, bool)]) -> Heatmap {
+        let layers = entries.iter().map(|&(name, cold)| HeatmapLayer {
+            name,
+            metadata: metadata(),
+            access_time: 99,
+            cold,
+            heat: None,
+        });
+        let timelines = vec![HeatmapTimeline { timeline_id: timeline(1), layers: layers.collect() }];
+        Heatmap { generation: 2, timelines, upload_period_ms: None, policy: None }
+    }
+
+    /// One timeline with these images in its index, and files of some of them.
+    fn evidence(indexed: &[LayerName], on_disk: &[LayerName]) -> Evidence {
+        let files = on_disk.iter().map(|&name| file(name)).collect();
+        Evidence {
+            location: Location { generation: Generation::new(OWN), shard: ShardIndex::UNSHARDED },
+            bucket: Some(Bucket { indexes: [(timeline(1), index(indexed, None))].into(), ..Bucket::default() }),
+            scan: Scan { timelines: vec![TimelineFiles { timeline: timeline(1), files }], unknown: Unknown::default() },
+            heatmap: None,
+            sightings: Sightings::none(OWN),
+        }
+    }
+
+    fn indexes(evidence: &mut Evidence) -> &mut BTreeMap<TimelineId, IndexPart> {
+        &mut evidence.bucket.as_mut().unwrap().indexes
+    }
+
+    /// Each row's LSN, marks and access time.
+    fn rows(evidence: Evidence) -> Vec<(u64, Marks, i64)> {
+        let look = evidence.assemble().unwrap();
+        look.table.layers().map(|layer| (layer.name.lsn_start().0, layer.marks, layer.access_time)).collect()
+    }
+
+    #[test]
+    fn a_branch_that_is_only_in_the_bucket_keeps_its_ancestors_layers_visible() {
+        let layers = [image(50), image(80)];
+        assert_eq!(
+            rows(evidence(&layers, &layers)),
+            [(50, Marks::RESIDENT, 17), (80, Marks::RESIDENT | Marks::VISIBLE, 17)]
+        );
+        let mut branched = evidence(&layers, &layers);
+        indexes(&mut branched).insert(timeline(2), index(&[], Some((1, 60))));
+        assert!(rows(branched).iter().all(|(_, marks, _)| marks.is_visible()));
+    }
+
+    #[test]
+    fn a_timeline_that_is_being_deleted_is_neither_listed_nor_read() {
+        let layers = [image(50), image(80)];
+        let mut deleted = evidence(&layers, &layers);
+        let gone = IndexPart { deleted: true, ..index(&[image(7)], Some((1, 60))) };
+        indexes(&mut deleted).insert(timeline(2), gone);
+        deleted.scan.timelines.push(TimelineFiles { timeline: timeline(2), files: vec![file(image(7))] });
+        let look = deleted.assemble().unwrap();
+        assert_eq!(look.table.timeline_ids(), [timeline(1)]);
+        assert!(!look.table.layer(0).unwrap().marks.is_visible());
+    }
+
+    #[test]
+    fn timelines_with_a_folder_are_listed_whatever_is_in_them() {
+        let mut evidence = evidence(&[], &[]);
+        // One without an index: it was made just now, and what it flushed is of this attachment.
+        let fresh = LayerFile { generation: Generation::new(OWN), ..file(image(5)) };
+        evidence.scan.timelines.push(TimelineFiles { timeline: timeline(3), files: vec![fresh] });
+        // One without a folder.
+        indexes(&mut evidence).insert(timeline(2), index(&[image(7)], None));
+        let look = evidence.assemble().unwrap();
+        assert_eq!(look.table.timeline_ids(), [timeline(1), timeline(3)]);
+        assert_eq!(look.table.len(), 1);
+        assert_eq!(look.table.layer(0).unwrap().metadata.generation, Generation::new(OWN));
+    }
+
+    #[rstest]
+    #[case::hot(80, false, Marks::VISIBLE | Marks::INHERITED)]
+    #[case::cold(80, true, Marks::VISIBLE | Marks::INHERITED_COLD)]
+    #[case::covered(50, false, Marks::NONE)]
+    fn a_visible_layer_that_the_heatmap_lists_is_inherited(
+        #[case] lsn: u64,
+        #[case] cold: bool,
+        #[case] expected: Marks,
+    ) {
+        let layers = [image(50), image(80)];
+        let mut evidence = evidence(&layers, &[]);
+        evidence.heatmap = Some(heatmap(&[(image(lsn), cold), (image(7), false)]));
+        let rows = rows(evidence);
+        assert_eq!(rows.len(), 2, "what the index does not know is no layer any more");
+        assert_eq!(rows.into_iter().find(|row| row.0 == lsn), Some((lsn, expected, 99)));
+    }
+
+    #[test]
+    fn a_resident_layer_is_resident_whatever_the_heatmap_says() {
+        let mut evidence = evidence(&[image(80)], &[image(80)]);
+        evidence.heatmap = Some(heatmap(&[(image(80), true)]));
+        assert_eq!(rows(evidence), [(80, Marks::RESIDENT | Marks::VISIBLE, 17)]);
+    }
+
+    #[test]
+    fn a_layer_that_was_seen_is_not_inherited() {
+        let first = evidence(&[image(80)], &[image(80)]);
+        let sightings = first.sightings.clone();
+        let sightings = sightings.after(&first.assemble().unwrap().table);
+        let mut second = evidence(&[image(80)], &[]);
+        second.heatmap = Some(heatmap(&[(image(80), false)]));
+        second.sightings = sightings;
+        assert_eq!(rows(second), [(80, Marks::VISIBLE, 99)]);
+    }
+
+    #[test]
+    fn what_was_passed_over_is_counted_over_all_timelines() {
+        let mut evidence = evidence(&[image(80)], &[image(7), image(8)]);
+        let other = LayerFile { size_bytes: 9, ..file(image(80)) };
+        evidence.scan.timelines[0].files.push(other);
+        evidence.scan.timelines.push(TimelineFiles { timeline: timeline(3), files: vec![file(image(5))] });
+        evidence.scan.unknown = Unknown { count: 2, first: Some("README".into()) };
+        assert_eq!(
+            evidence.assemble().unwrap().notes,
+            [
+                Note::Unknown { count: 2, first: "README".into() },
+                Note::Leftovers { count: 3 },
+                Note::OtherIncarnations { count: 1 }
+            ]
+        );
+    }
+}
