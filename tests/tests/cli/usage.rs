@@ -31,6 +31,10 @@ fn node() -> Node {
 )]
 #[case::unknown_scheme(&["upload", "--data-dir", "x", "--remote", "gs://bucket"], "\"gs://bucket\" is no remote")]
 #[case::file_url_with_a_host(&["upload", "--data-dir", "x", "--remote", "file://x/y"], "a file URL has three slashes")]
+#[case::no_upload_at_once(
+    &["upload", "--data-dir", "x", "--remote", "file:///x", "--concurrency", "0"],
+    "invalid value '0' for '--concurrency <N>'"
+)]
 #[case::short_tenant(
     &["generate", "--data-dir", "x", "--tenant", "0a11"],
     "\"0a11\" is not a tenant shard id: expected 32 hex digits"

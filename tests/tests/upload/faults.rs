@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rstest::rstest;
 use thermocline::remote::RemoteError;
 use thermocline::upload::{MAX_ATTEMPTS, Outcome, Trigger, UploadError};
-use thermocline_tests::doubles::{Call, Fault, Flaky, Late};
+use thermocline_tests::doubles::{Call, Fault, Flaky, Gated, Late};
 
 use super::*;
 
@@ -113,20 +113,24 @@ async fn a_put_that_was_written_but_not_answered_is_an_upload(#[case] faults: Ve
 }
 
 #[tokio::test]
-async fn a_put_that_was_written_but_not_answered_and_then_replaced_is_not_put_over_a_newer_one() {
+async fn what_replaced_a_put_that_was_not_answered_is_judged_as_ever() {
     let world = World::new();
     let flaky = Arc::new(Flaky::scripted(Arc::clone(&world.store) as _));
-    // While the look behind the lost put waits for its second try, a newer location writes.
     flaky.plan([None, Some(Fault::LostAnswer)]);
-    let uploader = world.uploader_to(Arc::clone(&flaky) as _);
-    let first = uploader.upload(&world.shard, Trigger::Schedule).await;
-    assert_outcome!(first, Outcome::Uploaded);
-    put(&*world.store, world.shard.id, document(OURS + 1)).await;
-    world.pageserver.set_layers(world.shard.id, layers().l0("flushed", 40..48).resident().visible());
-    flaky.plan(every_put(Fault::LostAnswer, 3));
-    let second = uploader.upload(&world.shard, Trigger::Schedule).await;
-    assert_outcome!(second, Outcome::Failed(UploadError::Stale { .. }));
-    assert_eq!(world.object().await, Some(document(OURS + 1).into()));
+    let gate = Arc::new(Gated::new(flaky, &[Call::Get]));
+    let uploader = world.uploader_to(Arc::clone(&gate) as _);
+    let (attempt, ()) = tokio::join!(uploader.upload(&world.shard, Trigger::Schedule), async {
+        gate.release(1);
+        // The look behind the lost put.
+        while world.written().is_empty() || gate.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        put(&*world.store, world.shard.id, document(OURS + 1)).await;
+        gate.open();
+    });
+    assert_outcome!(attempt, Outcome::Failed(UploadError::Stale { generation: OURS, bucket_generation: 6 }));
+    assert_eq!(world.written(), [bytes(&attempt), document(OURS + 1).into()]);
+    assert_eq!(world.local(), None);
 }
 
 /// A put that timed out may reach the store after all.
