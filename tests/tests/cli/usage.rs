@@ -102,14 +102,12 @@ fn a_remote_with_a_file_in_the_way_fails_the_shard() {
 #[test]
 fn a_bucket_that_nobody_serves_is_told() {
     let node = node();
-    let (data, port) = (node.data(), closed_port());
+    let (data, endpoint) = (node.data(), closed_port());
     let args = ["upload", "--data-dir", data.to_str().unwrap(), "--remote", "s3://bucket/prefix", "--endpoint"];
-    // Nobody answers at all: the command says so, and does not take for ever.
-    let mut command = thermocline(args.iter().copied().chain([port.as_str(), "--region", "x", "--json"]));
+    let mut command = thermocline(args.iter().copied().chain([endpoint.as_str(), "--region", "x", "--json"]));
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").env_remove("AWS_PROFILE");
-    let run = crate::command::Run::of(&mut command);
-    let row = run.row(SHARD);
-    assert_ne!(row["outcome"], "uploaded");
+    let row = crate::command::Run::of(&mut command).exits_with(1).row(SHARD);
+    assert_eq!(row["outcome"], "failed");
     assert!(row["reason"].as_str().unwrap().contains("s3://bucket/prefix/tenants/"), "{row}");
 }
 
