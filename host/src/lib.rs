@@ -116,8 +116,8 @@
 //! ```
 //!
 //! Many shards at once, in the order in which the policy wants them: [`Uploader::sweep`]. Own storage, own
-//! policies: the `conformance` modules of [`remote`] (a feature of this crate) and [`policy`] tell whether they
-//! keep the promises that the rest relies on.
+//! policies: [`remote::conformance`] and [`policy::conformance`] tell whether they keep the promises that the rest
+//! relies on.
 
 mod atomic_file;
 pub mod clock;
