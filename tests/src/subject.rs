@@ -196,6 +196,7 @@ impl fmt::Debug for Subject {
     }
 }
 
+#[allow(clippy::disallowed_methods, reason = "reports how long a real call took")]
 fn timed<T>(call: impl FnOnce() -> Result<T, String>) -> Result<Called<T>, Failed> {
     let began = Instant::now();
     let answer = call().map_err(Failed::Native)?;

@@ -2,6 +2,7 @@
 //! edge and beyond.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::disallowed_methods, reason = "deadlines pass in real time")]
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};

@@ -2,6 +2,7 @@
 //!
 //! `data/pageserver/reader-accepts.txt` records what the original itself did. Beyond those cases, types that
 //! derive their reader as the original's do stand for it: every damaged document is put before both.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 
 mod original;
 mod support;

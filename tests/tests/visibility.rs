@@ -1,4 +1,5 @@
 //! Visibility is that of the pageserver whose layer maps these are.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 
 mod support;
 

@@ -246,6 +246,7 @@ impl Heatmap {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, reason = "tables of tests are small")]
 mod tests {
     use proptest::prelude::*;
     use serde::Serialize;

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn the_compact_form_holds_each_field() {
         let key: Key = "000000067F00000001000004DF0000000006".parse().unwrap();
-        assert_eq!(key.compact(), 0x00_067F_0000_0001_0000_04DF_0000_0000_06_u128);
+        assert_eq!(key.compact(), 0x067F << 104 | 1 << 72 | 0x04DF << 40 | 6);
         assert_eq!(key.to_string(), "000000067F00000001000004DF0000000006");
         assert_eq!(Key::MAX.compact(), u128::MAX);
         assert_eq!(Key::MIN.compact(), 0);

@@ -163,6 +163,7 @@ fn start_ticker(engine: &wasmtime::Engine) -> std::io::Result<JoinHandle<()>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "the ticker runs in real time")]
 mod tests {
     use std::time::{Duration, Instant};
 

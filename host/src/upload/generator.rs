@@ -51,7 +51,7 @@ impl Generator {
             checkpoint_distance: shard.checkpoint_distance_bytes,
         };
         // A period of zero would tell standbys to look all the time; none tells them to choose.
-        let upload_period_ms = (!shard.upload_period.is_zero()).then(|| shard.upload_period.as_millis());
+        let upload_period_ms = (!shard.upload_period.is_zero()).then_some(shard.upload_period.as_millis());
         let judge = Arc::clone(&self.judge);
         // Policies and encoding compute; the reactor's threads are for waiting.
         let made = tokio::task::spawn_blocking(move || decide_and_encode(&judge, &tenant, upload_period_ms, &table));

@@ -59,6 +59,7 @@ impl Weed {
         Err(last.context("never tried")?)
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a real server takes real time")]
     async fn start_once(binary: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("weed").tempdir()?;
         let ports = free_ports().context("no free ports")?;

@@ -56,15 +56,15 @@ fn with_index(index: &str) -> (Node, &'static str, Vec<TestLayer>, Lsn) {
     (node, SHARD, layers, parsed["disk_consistent_lsn"].as_str().unwrap().parse().unwrap())
 }
 
+/// A node with one shard of these layers, and where it is read.
+type LayOut = fn(&str) -> (Node, &'static str, Vec<TestLayer>, Lsn);
+
 #[rstest]
 #[case::odd_brook_sample(sample("odd-brook-sample.names"), without_index)]
 #[case::odd_brook(real_data("layers/odd-brook-layernames.txt"), without_index)]
 #[case::mixed_workload_sample(sample("mixed-workload-index_part.json"), with_index)]
 #[case::mixed_workload(real_data("layers/mixed-workload-index_part.json"), with_index)]
-fn what_is_resident_and_visible_is_uploaded_once(
-    #[case] data: Option<PathBuf>,
-    #[case] lay_out: fn(&str) -> (Node, &'static str, Vec<TestLayer>, Lsn),
-) {
+fn what_is_resident_and_visible_is_uploaded_once(#[case] data: Option<PathBuf>, #[case] lay_out: LayOut) {
     let Some(data) = data else { return };
     let (node, shard, layers, tip) = lay_out(&fs::read_to_string(data).unwrap());
 

@@ -1,5 +1,6 @@
 //! Object storage: every remote keeps the same laws, and each of them its own promises.
 
+#![allow(clippy::disallowed_methods, reason = "real stores and their time-outs take real time")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
