@@ -33,7 +33,7 @@ fn the_demo_says_what_happened_where_to_look_and_what_to_try() {
     assert_eq!(run.stderr, "");
     let root = fs::canonicalize(folder.path()).unwrap();
     let mut settings = shown::in_folder(&root);
-    settings.add_filter(r"  /\S+/thermocline ", "  thermocline ");
+    settings.add_filter(r"  '?/.*?/thermocline'? ", "  thermocline ");
     settings.bind(|| insta::assert_snapshot!(run.text()));
 }
 

@@ -1,11 +1,12 @@
 //! Arguments, paths and pipes that are not as they should be.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rstest::rstest;
 
-use crate::command::{run, thermocline};
+use crate::command::{Run, binary, run, thermocline};
+use crate::files::find;
 use crate::node::{Node, TIMELINE, image};
 
 const SHARD: &str = "0a110000000000000000000000000001";
@@ -106,14 +107,12 @@ fn a_remote_with_a_file_in_the_way_fails_the_shard() {
 #[test]
 fn a_bucket_that_nobody_serves_is_told() {
     let node = node();
-    let (data, port) = (node.data(), closed_port());
+    let (data, endpoint) = (node.data(), closed_port());
     let args = ["upload", "--data-dir", data.to_str().unwrap(), "--remote", "s3://bucket/prefix", "--endpoint"];
-    // Nobody answers at all: the command says so, and does not take for ever.
-    let mut command = thermocline(args.iter().copied().chain([port.as_str(), "--region", "x", "--json"]));
+    let mut command = thermocline(args.iter().copied().chain([endpoint.as_str(), "--region", "x", "--json"]));
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").env_remove("AWS_PROFILE");
-    let run = crate::command::Run::of(&mut command);
-    let row = run.row(SHARD);
-    assert_ne!(row["outcome"], "uploaded");
+    let row = Run::of(&mut command).exits_with(1).row(SHARD);
+    assert_eq!(row["outcome"], "failed");
     assert!(row["reason"].as_str().unwrap().contains("s3://bucket/prefix/tenants/"), "{row}");
 }
 
@@ -150,14 +149,12 @@ fn a_failure_is_one_also_when_nobody_reads_it() {
 #[test]
 fn the_first_line_of_a_demo_is_enough_to_make_all_of_it() {
     let folder = tempfile::tempdir().unwrap();
-    let binary = crate::command::binary();
-    let script = format!("set -o pipefail; {} demo --dir demo | head -n 1", binary.display());
-    let run =
-        crate::command::Run::of(std::process::Command::new("bash").args(["-c", &script]).current_dir(folder.path()));
-    let run = run.exits_with(0);
+    let mut shell = Command::new("bash");
+    shell.args(["-c", "set -o pipefail; \"$0\" demo --dir demo | head -n 1"]).arg(binary());
+    let run = Run::of(shell.current_dir(folder.path())).exits_with(0);
     assert!(run.text().starts_with("A pageserver's data directory"), "{}", run.text());
     assert_eq!(run.stderr, "");
-    assert_eq!(crate::files::find(&folder.path().join("demo/remote"), "heatmap-v1.json").len(), 3);
+    assert_eq!(find(&folder.path().join("demo/remote"), "heatmap-v1.json").len(), 3);
 }
 
 #[test]

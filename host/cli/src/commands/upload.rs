@@ -12,7 +12,7 @@ use thermocline::layer::TenantShardId;
 use thermocline::pageserver::Shard;
 use thermocline::policy::DueUpload;
 use thermocline::remote::RemoteUrl;
-use thermocline::upload::{Attempt, Generator, Outcome, Trigger, Uploader};
+use thermocline::upload::{Attempt, Generator, Outcome, Skip, Trigger, Uploader};
 
 use crate::Verdict;
 use crate::args::{DataDirArgs, PolicyArgs, S3Args, UploadArgs};
@@ -168,6 +168,8 @@ impl Row {
             Outcome::Uploaded if dry_run => ("would upload", None),
             Outcome::Uploaded => ("uploaded", None),
             Outcome::Unchanged => ("unchanged", None),
+            // A loop would come back at the next period, and a command does not.
+            Outcome::Skipped(skip @ Skip::NotReady(_)) => (FAILED, Some(skip.to_string())),
             Outcome::Skipped(skip) => ("skipped", Some(skip.to_string())),
             Outcome::Failed(error) => (FAILED, Some(error.to_string())),
             other => (FAILED, Some(format!("{other:?}"))),
