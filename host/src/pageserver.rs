@@ -71,6 +71,14 @@ pub enum PageserverError {
         /// What is wrong, with the file's name.
         why: String,
     },
+    /// What the bucket knows of it cannot be read now: the store is busy, or does not answer.
+    #[error("tenant {shard}: {why}")]
+    Bucket {
+        /// Which shard.
+        shard: TenantShardId,
+        /// What the store answered, with the object's URL.
+        why: String,
+    },
     /// Its tenants cannot be listed.
     #[error("the tenants cannot be listed")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

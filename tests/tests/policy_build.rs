@@ -30,7 +30,7 @@ fn author(source: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let sdk = root().join("plugins/sdk").canonicalize().unwrap();
     let manifest = format!(
-        "[package]\nname = \"author\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]\n\n\
+        "[package]\nname = \"author\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
          [dependencies]\nthermocline-policy = {{ path = {sdk:?} }}\n\n[workspace]\n"
     );
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();

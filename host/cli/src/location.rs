@@ -45,6 +45,12 @@ pub(crate) fn load_policy(engine: &Engine, file: &Path, config: &str) -> anyhow:
     Policy::load(engine, &component, config).with_context(|| file.display().to_string())
 }
 
+/// A policy as it is, whatever configuration it may need.
+pub(crate) fn load_unconfigured(engine: &Engine, file: &Path) -> anyhow::Result<Policy> {
+    let component = read_component(engine, file)?;
+    Policy::load_unconfigured(engine, &component).with_context(|| file.display().to_string())
+}
+
 /// A component's bytes. What is larger than the engine takes is not read at all.
 fn read_component(engine: &Engine, file: &Path) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();

@@ -145,11 +145,12 @@ fn damaged(shard: TenantShardId, why: String) -> PageserverError {
     PageserverError::Damaged { shard, why }
 }
 
-/// A store that is busy or silent may answer later; one that refuses will not.
+/// A store that is busy or silent may answer later, which is an outage and not the tenant's state; one that
+/// refuses will not.
 fn unread(shard: TenantShardId, error: &RemoteError) -> PageserverError {
     match error {
         RemoteError::Busy { .. } | RemoteError::Unknown { .. } | RemoteError::Conflict { .. } => {
-            PageserverError::NotReady { shard, why: error.to_string() }
+            PageserverError::Bucket { shard, why: error.to_string() }
         }
         _ => damaged(shard, error.to_string()),
     }
@@ -293,9 +294,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_may_answer_later_makes_the_tenant_not_ready() {
+    async fn an_outage_of_the_store_is_told_from_damage() {
         let error = Scripted { busy: true, ..Scripted::default() }.read().await.unwrap_err();
-        assert!(matches!(error, PageserverError::NotReady { .. }), "{error}");
+        assert!(matches!(error, PageserverError::Bucket { .. }), "{error}");
         let error = Scripted { refuses: true, ..Scripted::default() }.read().await.unwrap_err();
         assert!(matches!(error, PageserverError::Damaged { .. }), "{error}");
         assert!(error.to_string().contains("test://tenants/0a11"), "{error}");

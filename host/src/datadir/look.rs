@@ -48,6 +48,7 @@ impl Evidence {
 
         let mut table = LayerTable::builder();
         let (mut leftovers, mut other_incarnations) = (0, 0);
+        let mut without_index = Vec::new();
         for TimelineFiles { timeline, files } in scan.timelines {
             let index = bucket.as_ref().and_then(|bucket| bucket.indexes.get(&timeline));
             if index.is_some_and(|index| index.deleted) {
@@ -55,11 +56,12 @@ impl Evidence {
             }
             let listed = inherited.get(&timeline).map_or(&[][..], Vec::as_slice);
             let listed_metadata: Vec<_>;
-            let known = match (&bucket, index) {
-                (Some(_), Some(index)) => Known::Index(&index.layers),
-                // It was made just now.
-                (Some(_), None) => Known::Index(&[]),
-                (None, _) => {
+            let known = match index {
+                Some(index) => Known::Index(&index.layers),
+                // It was made just now, or the remote is not the one that the tenant is stored in. Its files are
+                // all there is to go by; to pass them over would publish next to nothing.
+                None => {
+                    without_index.extend(bucket.is_some().then_some(timeline));
                     listed_metadata = listed.iter().map(|layer| (layer.name, layer.metadata)).collect();
                     Known::Heatmap(&listed_metadata)
                 }
@@ -80,6 +82,7 @@ impl Evidence {
             Some(bucket) => bucket.notes,
             None => vec![Note::NoRemote],
         };
+        notes.extend(without_index.first().map(|first| Note::NoIndex { count: without_index.len(), first: *first }));
         notes.extend(scan.unknown.first.map(|first| Note::Unknown { count: scan.unknown.count, first }));
         notes.extend((leftovers > 0).then_some(Note::Leftovers { count: leftovers }));
         notes.extend((other_incarnations > 0).then_some(Note::OtherIncarnations { count: other_incarnations }));
@@ -282,10 +285,21 @@ mod tests {
         assert_eq!(
             evidence.assemble().unwrap().notes,
             [
+                Note::NoIndex { count: 1, first: timeline(3) },
                 Note::Unknown { count: 2, first: "README".into() },
-                Note::Leftovers { count: 3 },
+                Note::Leftovers { count: 2 },
                 Note::OtherIncarnations { count: 1 }
             ]
         );
+    }
+
+    #[test]
+    fn a_timeline_without_an_index_is_what_its_files_and_the_heatmap_say() {
+        // As where the remote that was named is not the one that the tenant is stored in.
+        let mut evidence = evidence(&[], &[image(80)]);
+        indexes(&mut evidence).clear();
+        evidence.heatmap = Some(heatmap(&[(image(90), true)]));
+        let (resident, inherited) = (Marks::RESIDENT, Marks::INHERITED_COLD);
+        assert_eq!(rows(evidence), [(80, resident, 17), (90, inherited | Marks::VISIBLE, 99)]);
     }
 }

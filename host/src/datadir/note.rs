@@ -3,12 +3,22 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::layer::TimelineId;
+
 /// Something that whoever uses the answer should know. None of it is an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Note {
     /// There is no remote to read indexes from.
     NoRemote,
+    /// Timelines that the remote has no index of: they were made just now, or it is not the remote that the
+    /// tenant is stored in.
+    NoIndex {
+        /// How many.
+        count: usize,
+        /// The first.
+        first: TimelineId,
+    },
     /// Files and folders that mean nothing to us.
     Unknown {
         /// How many.
@@ -57,6 +67,12 @@ pub enum Note {
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Note::NoIndex { count, first } => write!(
+                f,
+                "the remote has no index of {count} timelines, the first is {first}: assumed that each of their \
+                 layers belongs to this very shard and is read at the timeline's tip only; is it the remote that \
+                 the tenant is stored in?"
+            ),
             Note::NoRemote => f.write_str(
                 "no remote is given: assumed that the layers are those on disk and in the local heatmap, that this \
                  shard wrote them unless that heatmap says otherwise, and that only the tip of each timeline is read",

@@ -32,7 +32,7 @@ impl ContentHasher {
         batch.extend_from_slice(&upload_period_ms.unwrap_or_default().to_le_bytes());
         batch.push(u8::from(policy.is_some()));
         for text in policy.iter().flat_map(|policy| [&policy.name, &policy.version, &policy.digest]) {
-            batch.extend_from_slice(&text.len().to_le_bytes());
+            batch.extend_from_slice(&(text.len() as u64).to_le_bytes());
             batch.extend_from_slice(text.as_bytes());
         }
         ContentHasher { hasher: Sha256::new(), batch }
@@ -40,7 +40,7 @@ impl ContentHasher {
 
     pub(super) fn timeline(&mut self, timeline_id: TimelineId, layers: usize) {
         self.batch.extend_from_slice(timeline_id.as_bytes());
-        self.batch.extend_from_slice(&layers.to_le_bytes());
+        self.batch.extend_from_slice(&(layers as u64).to_le_bytes());
     }
 
     #[inline]

@@ -103,6 +103,15 @@ impl Policy {
     /// # Errors
     /// With what is wrong, and what to do about it. Nothing of a policy that fails here stays.
     pub fn load(engine: &Engine, bytes: &[u8], config: &str) -> Result<Self, PolicyError> {
+        Policy::load_unconfigured(engine, bytes)?.with_config(config)
+    }
+
+    /// As [`load`](Self::load), but the policy is not asked to read a configuration: enough to see who it is
+    /// and what its configuration may be. One that cannot do without fails at its first call.
+    ///
+    /// # Errors
+    /// With what is wrong, and what to do about it.
+    pub fn load_unconfigured(engine: &Engine, bytes: &[u8]) -> Result<Self, PolicyError> {
         let mut identity = PolicyIdentity::unnamed(Digest::of(bytes));
         let fail = |identity: &PolicyIdentity, kind| PolicyError::new(identity.clone(), kind, Report::default());
         let shape = Shape::read(bytes, engine.limits().component_bytes).map_err(|kind| fail(&identity, kind))?;
@@ -114,7 +123,7 @@ impl Policy {
         }
         identity = PolicyIdentity::named(identity.digest(), &description);
 
-        let unconfigured = Policy {
+        Ok(Policy {
             engine: engine.clone(),
             identity,
             description,
@@ -122,8 +131,7 @@ impl Policy {
             size_bytes: bytes.len(),
             config: NO_CONFIG.into(),
             pre,
-        };
-        unconfigured.with_config(config)
+        })
     }
 
     /// The same component under another configuration, without compiling it again.

@@ -2,7 +2,7 @@
 
 /// Exports a [`Policy`](crate::Policy) as the component of this crate.
 ///
-/// Write it once, at the root of a crate whose `crate-type` contains `cdylib`, and build the crate
+/// Write it once, at the root of a library crate, and build the crate
 /// with `thermocline policy build`. Natively it exports nothing, and still checks that the type is a
 /// policy, so the same crate compiles into ordinary tests.
 ///

@@ -36,7 +36,7 @@ struct Inspected {
 
 pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<Verdict> {
     let engine = Engine::new(Limits::default())?;
-    let policy = location::load_policy(&engine, &args.file, NO_CONFIG)?;
+    let policy = location::load_unconfigured(&engine, &args.file)?;
     let (description, shape) = (policy.description().clone(), policy.shape().clone());
     let schema = serde_json::from_str(&description.config_schema);
     let inspected = Inspected {

@@ -109,9 +109,7 @@ fn hint(status: u16, code: Option<&str>) -> Option<&'static str> {
             "set the bucket's own region, with --region or AWS_REGION"
         }
         Some("NotImplemented") => "the store must take If-Match and If-None-Match on put",
-        _ if matches!(status, 401 | 403) => {
-            "these credentials need s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket here"
-        }
+        _ if matches!(status, 401 | 403) => "these credentials need s3:GetObject, s3:PutObject and s3:ListBucket here",
         None if matches!(status, 300..=399 | 404 | 405) => "is the endpoint that of an S3 store?",
         _ => return None,
     })

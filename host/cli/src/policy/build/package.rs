@@ -75,12 +75,10 @@ impl Package {
             bail!("{} is that of a workspace: name the folder of one of its crates", manifest.display());
         };
         let name = package.name.clone();
-        let is_cdylib = |target: &&Target| target.crate_types.iter().any(|kind| kind == "cdylib");
-        let Some(target) = package.targets.iter().find(is_cdylib) else {
-            bail!(
-                "crate {name} makes no module: add to {}\n\n[lib]\ncrate-type = [\"cdylib\", \"rlib\"]",
-                manifest.display()
-            );
+        let is_library =
+            |target: &&Target| target.crate_types.iter().any(|kind| ["lib", "rlib", "cdylib"].contains(&kind.as_str()));
+        let Some(target) = package.targets.iter().find(is_library) else {
+            bail!("crate {name} has no library to make a policy of: write src/lib.rs beside {}", manifest.display());
         };
         let module = format!("{}.wasm", target.name.replace('-', "_"));
         let foreign = packages
@@ -116,15 +114,18 @@ mod tests {
 
     #[test]
     fn a_crate_is_found_in_its_workspace() {
-        let package = among(metadata(r#""cdylib", "rlib""#), "/w/hot-half").unwrap();
-        assert_eq!((&*package.name, &*package.module), ("hot-half", "hot_half.wasm"));
+        for crate_types in [r#""lib""#, r#""cdylib", "rlib""#] {
+            let package = among(metadata(crate_types), "/w/hot-half").unwrap();
+            assert_eq!((&*package.name, &*package.module), ("hot-half", "hot_half.wasm"));
+        }
+        let package = among(metadata(r#""lib""#), "/w/hot-half").unwrap();
         assert_eq!(package.foreign, [("sdk".to_owned(), PathBuf::from("/elsewhere/sdk"))]);
     }
 
     #[test]
-    fn a_crate_without_a_module_is_told_how_to_make_one() {
-        let refused = among(metadata(r#""lib""#), "/w/hot-half").unwrap_err().to_string();
-        assert!(refused.contains("hot-half") && refused.contains(r#"crate-type = ["cdylib", "rlib"]"#), "{refused}");
+    fn a_crate_without_a_library_is_told_to_write_one() {
+        let refused = among(metadata(r#""bin""#), "/w/hot-half").unwrap_err().to_string();
+        assert!(refused.contains("hot-half") && refused.contains("src/lib.rs"), "{refused}");
         assert!(refused.contains("/w/hot-half/Cargo.toml"), "{refused}");
     }
 
