@@ -37,3 +37,17 @@ impl fmt::Debug for Digest {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_reads_as_others_print_it() {
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let digest = Digest::of(b"abc");
+        assert_eq!(digest.to_string(), expected);
+        assert_eq!(format!("{digest:?}"), expected);
+        assert_eq!(Digest::from(Sha256::new().chain_update(b"a").chain_update(b"bc")), digest);
+    }
+}

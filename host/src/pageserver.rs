@@ -94,10 +94,13 @@ pub trait Pageserver: fmt::Debug + Send + Sync {
     async fn layers(&self, shard: TenantShardId) -> Result<LayerTable, PageserverError>;
 
     /// Keeps a shard open until the answer is dropped: shutting the tenant down waits for the upload that is
-    /// in flight. `None` where it is no longer attached or already shutting down.
-    fn hold(&self, shard: TenantShardId) -> Option<HeldOpen>;
+    /// in flight. Called before its layers are read. Answers [`PageserverError::NotAttached`] where the shard is
+    /// not attached any more, and [`PageserverError::NotReady`] where it is being shut down.
+    fn hold(&self, shard: TenantShardId) -> Result<HeldOpen, PageserverError>;
 
-    /// Called when a heatmap is in the bucket, to write the same bytes to the shard's local `heatmap-v1.json`,
-    /// crash-safe. An error only warns.
+    /// Called when a heatmap is in the bucket, so that the shard's local `heatmap-v1.json` has the same bytes:
+    /// written crash-safe (temporary file, fsync, rename, fsync of the folder). Called also where the bucket had
+    /// them before, to mend a local file that has others; one that has these SHOULD be left alone. An error only
+    /// warns: the bucket's is what standbys read.
     async fn uploaded(&self, shard: TenantShardId, heatmap: &[u8]) -> std::io::Result<()>;
 }

@@ -182,13 +182,18 @@ impl Table {
         self
     }
 
-    pub(crate) fn build(&self) -> Result<Built, String> {
+    /// The layers alone, as a pageserver hands them over.
+    pub(crate) fn table(&self) -> Result<LayerTable, String> {
         if let Some(mistake) = &self.mistake {
             return Err(mistake.clone());
         }
         let mut builder = LayerTable::builder();
         self.layers.iter().for_each(|(_, layer)| builder.layer(*layer));
-        let table = builder.build().map_err(|error| error.to_string())?;
+        builder.build().map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn build(&self) -> Result<Built, String> {
+        let table = self.table()?;
         let named = |row: &Layer| {
             self.layers.iter().find(|(_, layer)| (layer.timeline, layer.name) == (row.timeline, row.name))
         };

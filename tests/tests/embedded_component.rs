@@ -1,11 +1,14 @@
 //! The component in the host is the one that its source makes, and answers as its source does natively.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 use thermocline::Digest;
 use thermocline::layer::{Key, Layer, LayerMetadata, LayerName, LayerTable, Lsn, TimelineId};
+use thermocline::policy::conformance::{self, Depth};
 use thermocline::policy::{DueUpload, Engine, Limits, NO_CONFIG, Policy, RESIDENT_SET, UploadQueue};
 use thermocline_cli::policy::build::{build, built_with};
 use thermocline_policy::{Marks, Policy as _, Tenant};
@@ -74,6 +77,8 @@ fn the_component_is_what_its_source_makes() {
         println!("built with {:?}, and here is {}: comparing answers", built_with(RESIDENT_SET), rebuilt.rustc);
     }
     let rebuilt = load(&std::fs::read(&file).unwrap());
+    let answers = |policy| conformance::check(policy, Depth::Full).answers;
+    assert_eq!(answers(&rebuilt), answers(&load(RESIDENT_SET)));
     for (count, lsn_step) in [(1, 1), (1_000, 8), (100_000, 1 << 20), (10_000, 1 << 48)] {
         assert_answers_as_native(&rebuilt, &table(&many_rows(count, lsn_step)));
     }

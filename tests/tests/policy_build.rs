@@ -1,23 +1,28 @@
 //! Crates become components: the same bytes wherever they are, and a word of advice where it fails.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use rstest::rstest;
 use tempfile::TempDir;
 use thermocline::layer::LayerTable;
 use thermocline::policy::{Engine, Level, Limits, NO_CONFIG, Policy};
-use thermocline_cli::policy::build::{build, build_in};
+use thermocline_cli::policy::build::{Built, build, build_in};
 use thermocline_policy::Tenant;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Where tests keep what cargo makes of their crates, so that one compiles the SDK for all.
-fn target_dir() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors")
+/// Builds an author's crate. Their crates share a name and, so that the tools compile once, a target
+/// folder: one at a time.
+fn build_author(crate_dir: &Path) -> anyhow::Result<Built> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    build_in(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("authors"), crate_dir, None)
 }
 
 /// A crate of an author, outside of this workspace, with this in its `lib.rs`.
@@ -72,7 +77,7 @@ fn tenant() -> Tenant {
 }
 
 fn built(crate_dir: &Path) -> Vec<u8> {
-    let built = build_in(&target_dir(), crate_dir, None).unwrap();
+    let built = build_author(crate_dir).unwrap();
     assert_eq!(built.file, crate_dir.canonicalize().unwrap().join("author.wasm"));
     let bytes = fs::read(&built.file).unwrap();
     assert_eq!((built.size_bytes, built.digest), (bytes.len(), thermocline::Digest::of(&bytes)));
@@ -121,7 +126,7 @@ fn a_policy_speaks_to_the_log() {
 #[case::no_policy("thermocline_policy::export!(String);", "crate author does not compile")]
 fn what_is_no_policy_is_refused(#[case] source: &str, #[case] why: &str) {
     let author = author(source);
-    let refused = build_in(&target_dir(), author.path(), None).unwrap_err().to_string();
+    let refused = build_author(author.path()).unwrap_err().to_string();
     assert!(refused.contains(why), "{refused}");
     assert!(!author.path().join("author.wasm").exists());
 }
@@ -131,7 +136,7 @@ fn what_was_there_stays_where_a_build_fails() {
     let author = author("not Rust");
     let file = author.path().join("author.wasm");
     fs::write(&file, "the old one").unwrap();
-    build_in(&target_dir(), author.path(), None).unwrap_err();
+    build_author(author.path()).unwrap_err();
     assert_eq!(fs::read_to_string(&file).unwrap(), "the old one");
 }
 

@@ -74,7 +74,7 @@ fn recorded() -> Vec<Case> {
 #[test]
 fn every_recorded_case_ends_as_it_did_there() {
     let cases = recorded();
-    assert_eq!(cases.len(), 49);
+    assert_eq!(cases.len(), 45);
     for Case { name, document, outcome } in cases {
         match (outcome, Heatmap::decode(document.as_bytes())) {
             (Outcome::Refused, Err(DecodeError::Malformed { place, what, .. })) => {
@@ -199,9 +199,8 @@ fn all_heatmaps_that_the_original_wrote_are_written_as_they_were_read() {
     let Some(archive) = support::real_data("pageserver/state.tar.zst") else { return };
     let scratch = tempfile::tempdir().unwrap();
     let tar = Command::new("tar")
-        .args(["--extract", "--wildcards", "*/heatmap-v1.json"])
-        .arg("--directory")
-        .arg(scratch.path())
+        .args(["--extract", "--file=-", "--wildcards", "*/heatmap-v1.json"])
+        .current_dir(scratch.path())
         .stdin(unpacked(&archive, scratch.path()))
         .status()
         .unwrap();

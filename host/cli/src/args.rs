@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -156,7 +157,7 @@ pub struct UploadArgs {
     pub dry_run: bool,
     /// Uploads that run at once
     #[arg(long, value_name = "N", default_value_t = thermocline::upload::DEFAULT_CONCURRENCY)]
-    pub concurrency: usize,
+    pub concurrency: NonZeroUsize,
     /// Print JSON: an array with an object a shard
     #[arg(long)]
     pub json: bool,

@@ -38,8 +38,6 @@ pub fn run(args: Args) -> ExitCode {
     match runtime.block_on(dispatch(args.command)) {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::FAILURE,
-        // Whoever read our output has seen enough.
-        Err(error) if output::is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
 }
@@ -64,7 +62,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Verdict> {
 
 #[allow(clippy::print_stderr, reason = "the one place that reports why a command ended")]
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", output::told(error));
     ExitCode::FAILURE
 }
 

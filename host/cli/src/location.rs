@@ -1,14 +1,14 @@
 //! From what users name to what the host works with: remotes, policies, documents.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use thermocline::clock::{Clock, SystemClock};
-use thermocline::datadir::{DataDir, DataDirOptions, Location};
+use thermocline::datadir::{DataDir, DataDirOptions, Location, Skip};
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::Shard;
-use thermocline::policy::{DueUpload, Engine, Judge, Limits, NO_CONFIG, Policy, RESIDENT_SET};
+use thermocline::policy::{DueUpload, Engine, Judge, Limits, NO_CONFIG, Policy};
 use thermocline::remote::{self, Got, ObjectUrl, Remote, RemoteUrl, S3Options};
 
 use crate::args::{DataDirArgs, PolicyArgs, S3Args};
@@ -16,13 +16,13 @@ use crate::args::{DataDirArgs, PolicyArgs, S3Args};
 /// The bytes of a file, or of the object that a URL names.
 pub(crate) async fn read(file: &str, options: &S3Options) -> anyhow::Result<Vec<u8>> {
     if !file.contains("://") {
-        return std::fs::read(file).with_context(|| format!("cannot read {file}"));
+        return std::fs::read(file).context("cannot be read");
     }
     let ObjectUrl { remote, key } = file.parse()?;
     let remote = remote::open(&remote, options).await?;
     match remote.get(&key, None).await? {
         Got::Object(object) => Ok(object.body.into()),
-        Got::Missing | Got::Unchanged => bail!("{file}: there is no such object"),
+        Got::Missing | Got::Unchanged => bail!("there is no such object"),
     }
 }
 
@@ -34,11 +34,10 @@ pub(crate) async fn open_remote(url: &RemoteUrl, s3: &S3Args) -> anyhow::Result<
 pub(crate) fn judge(args: &PolicyArgs) -> anyhow::Result<Judge> {
     let engine = Engine::new(Limits::default())?;
     let config = args.policy_config.as_deref().unwrap_or(NO_CONFIG);
-    let policy = match &args.policy {
-        Some(file) => load_policy(&engine, file, config)?,
-        None => Policy::load(&engine, RESIDENT_SET, config)?,
-    };
-    Ok(Judge::new(Arc::new(policy)))
+    Ok(match &args.policy {
+        Some(file) => Judge::new(Arc::new(load_policy(&engine, file, config)?)),
+        None => Judge::built_in(&engine, config)?,
+    })
 }
 
 pub(crate) fn load_policy(engine: &Engine, file: &Path, config: &str) -> anyhow::Result<Policy> {
@@ -68,11 +67,18 @@ pub(crate) fn data_dir(
 }
 
 /// A shard that is attached here, or why it has no heatmap.
-pub(crate) async fn attached_shard(data_dir: &DataDir, id: TenantShardId) -> anyhow::Result<Shard> {
+pub(crate) async fn attached_shard(data_dir: &DataDir, args: &DataDirArgs, id: TenantShardId) -> anyhow::Result<Shard> {
     match data_dir.tenant(id).await?.location {
         Location::Attached(shard) => Ok(shard),
-        Location::Skipped(skip) => bail!("tenant {id} has no heatmap here: {skip}"),
+        Location::Skipped(Skip::Detached) if !tenant_folder(&args.data_dir, id).exists() => {
+            bail!("there is no such tenant in {}", args.data_dir.display())
+        }
+        Location::Skipped(skip) => bail!("{skip}"),
     }
+}
+
+fn tenant_folder(data_dir: &Path, id: TenantShardId) -> PathBuf {
+    data_dir.join("tenants").join(id.to_string())
 }
 
 /// Attached shards with what a policy ranks them by, and the folders that are none with the reason.
@@ -99,6 +105,6 @@ pub(crate) async fn due_shards(data_dir: &DataDir, path: &Path) -> anyhow::Resul
 /// written then.
 fn written_s(data_dir: &Path, shard: TenantShardId) -> Option<i64> {
     use std::os::unix::fs::MetadataExt;
-    let file = data_dir.join("tenants").join(shard.to_string()).join("heatmap-v1.json");
+    let file = tenant_folder(data_dir, shard).join("heatmap-v1.json");
     std::fs::metadata(file).ok().map(|metadata| metadata.mtime())
 }

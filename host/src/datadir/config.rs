@@ -88,11 +88,28 @@ impl TryFrom<String> for Period {
     }
 }
 
+/// What is wrong with a configuration, and where: on one line, as rows of tables and of the log want it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct ConfigError(String);
+
+impl From<toml::de::Error> for ConfigError {
+    fn from(error: toml::de::Error) -> Self {
+        let drawn = error.to_string();
+        let message = error.message().replace('\n', ", ");
+        ConfigError(match (error.span(), drawn.lines().next()) {
+            // The first line says where; the others draw it.
+            (Some(_), Some(place)) => format!("{place}: {message}"),
+            _ => message,
+        })
+    }
+}
+
 /// Reads `config-v1`.
 ///
 /// # Errors
 /// With what is wrong, and where.
-pub(super) fn parse(text: &str) -> Result<LocationConfig, toml::de::Error> {
+pub(super) fn parse(text: &str) -> Result<LocationConfig, ConfigError> {
     let File { mode, shard, tenant_conf } = toml::from_str(text)?;
     let mode = match mode {
         FileMode::Secondary(_) => Mode::Secondary,
@@ -117,7 +134,7 @@ pub(super) fn parse(text: &str) -> Result<LocationConfig, toml::de::Error> {
 ///
 /// # Errors
 /// With what is wrong, and where.
-pub(super) fn parse_default_period(text: &str) -> Result<Option<Duration>, toml::de::Error> {
+pub(super) fn parse_default_period(text: &str) -> Result<Option<Duration>, ConfigError> {
     #[derive(Deserialize)]
     struct Pageserver {
         #[serde(default)]
@@ -218,6 +235,13 @@ lsn_lease_length = "0s"
     fn anything_else_is_an_error_that_says_what(#[case] text: &str, #[case] names: &str) {
         let error = parse(text).unwrap_err().to_string();
         assert!(error.contains(names), "{error}");
+        assert!(!error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn an_error_says_where_and_what_on_one_line() {
+        let error = parse("[mode.Attached]\ngeneration = \"two\"\n").unwrap_err().to_string();
+        assert_eq!(error, "TOML parse error at line 2, column 14: invalid type: string \"two\", expected u32");
     }
 
     #[test]

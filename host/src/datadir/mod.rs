@@ -299,13 +299,22 @@ impl Pageserver for DataDir {
 
     /// A data directory is another process's: nothing here keeps a shard open. What is in flight when it closes is
     /// fenced off by its generation.
-    fn hold(&self, shard: TenantShardId) -> Option<HeldOpen> {
+    fn hold(&self, shard: TenantShardId) -> Result<HeldOpen, PageserverError> {
         let there = self.inner.folder(shard).join(config::FILE).exists();
-        there.then(|| Box::new(()) as HeldOpen)
+        if there { Ok(Box::new(())) } else { Err(PageserverError::NotAttached(shard)) }
     }
 
     async fn uploaded(&self, shard: TenantShardId, heatmap: &[u8]) -> io::Result<()> {
         let bytes = heatmap.to_vec();
-        self.blocking(move |inner| atomic_file::write(&inner.folder(shard).join(keys::HEATMAP), &bytes)).await
+        let keep = move |inner: &Inner| {
+            let file = inner.folder(shard).join(keys::HEATMAP);
+            let kept = tenant::read(&file, MAX_HEATMAP_BYTES);
+            // After an upload that found all unchanged, nothing is written here either.
+            if kept.is_ok_and(|kept| kept.as_deref() == Some(&bytes)) {
+                return Ok(());
+            }
+            atomic_file::write(&file, &bytes)
+        };
+        self.blocking(keep).await
     }
 }

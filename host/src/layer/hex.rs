@@ -1,39 +1,26 @@
 //! Hex digits, without allocation. Names are most of a heatmap, so this is where its bytes come from.
 
-const UPPER: [[u8; 2]; 256] = pairs(b"0123456789ABCDEF");
-const LOWER: [[u8; 2]; 256] = pairs(b"0123456789abcdef");
-
-#[allow(clippy::indexing_slicing, reason = "a constant: an index out of range does not compile")]
-#[allow(clippy::cast_possible_truncation, reason = "a nibble is below 16")]
-const fn pairs(digits: &[u8; 16]) -> [[u8; 2]; 256] {
-    let mut table = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = [digits[byte >> 4], digits[byte & 15]];
-        byte += 1;
-    }
-    table
-}
-
 /// Two upper-case digits a byte, appended.
 #[inline]
-pub(crate) fn write_upper(out: &mut Vec<u8>, bytes: &[u8]) {
-    write(&UPPER, out, bytes);
+pub(crate) fn write_upper<const N: usize>(out: &mut Vec<u8>, bytes: &[u8; N]) {
+    out.extend_from_slice(digits(b'A', bytes).as_flattened());
 }
 
 /// `bytes` as lower-case hex text.
-pub(super) fn lower(bytes: &[u8]) -> String {
-    let mut out = Vec::with_capacity(bytes.len() * 2);
-    write(&LOWER, &mut out, bytes);
-    String::from_utf8(out).unwrap_or_default()
+pub(super) fn lower<const N: usize>(bytes: &[u8; N]) -> String {
+    digits(b'a', bytes).as_flattened().iter().map(|digit| char::from(*digit)).collect()
 }
 
+/// Both digits of each byte, those above 9 from `ten` on. Computed rather than looked up: over a known number
+/// of bytes the compiler turns this into vector instructions.
 #[inline]
-#[allow(clippy::indexing_slicing, reason = "a byte is always within a table of 256")]
-fn write(table: &[[u8; 2]; 256], out: &mut Vec<u8>, bytes: &[u8]) {
-    for &byte in bytes {
-        out.extend_from_slice(&table[usize::from(byte)]);
+fn digits<const N: usize>(ten: u8, bytes: &[u8; N]) -> [[u8; 2]; N] {
+    let digit = |nibble: u8| if nibble > 9 { nibble - 10 + ten } else { nibble + b'0' };
+    let mut digits = [[0; 2]; N];
+    for (pair, byte) in digits.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
+    digits
 }
 
 /// Exactly `N` bytes from `2 * N` hex digits of either case; `None` for anything else.

@@ -20,3 +20,4 @@ pub use metadata::LayerMetadata;
 pub use name::{LayerKind, LayerName, ParseLayerNameError};
 pub(crate) use table::Column;
 pub use table::{Layer, LayerTable, LayerTableBuilder, MAX_ROWS, TableError};
+pub use thermocline_policy::Marks;

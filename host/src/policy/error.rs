@@ -88,11 +88,8 @@ impl fmt::Display for PolicyError {
     }
 }
 
-impl std::error::Error for PolicyError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0.kind)
-    }
-}
+/// Without a source: it prints all of them, and whoever prints a chain would print them again.
+impl std::error::Error for PolicyError {}
 
 /// What happened to a policy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -131,7 +128,7 @@ pub enum PolicyErrorKind {
     Compile(String),
     /// What it says of itself is not as it must be.
     #[error("`describe` answered badly: {0}; correct the policy")]
-    Description(#[source] BadDescription),
+    Description(BadDescription),
     /// The configuration is longer than one may be.
     #[error("the configuration is {bytes} bytes, and at most {limit} are allowed: shorten it")]
     ConfigTooLarge {
@@ -195,10 +192,10 @@ pub enum PolicyErrorKind {
     },
     /// Its selection does not fit the table.
     #[error("`select` answered badly: {0}; this is a fault of the policy")]
-    Selection(#[source] BadSelection),
+    Selection(BadSelection),
     /// Its ranking does not fit the queue.
     #[error("`rank-uploads` answered badly: {0}; this is a fault of the policy")]
-    Ranking(#[source] BadRows),
+    Ranking(BadRows),
     /// No slot was free in time.
     #[error("no slot was free within {waited:?}: allow more calls at a time, or shorten what they may take")]
     Busy {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use thermocline_policy::{Policy as NativePolicy, Tenant};
 use thermocline_resident_set::ResidentSet;
 
+use super::builtin::RESIDENT_SET;
 use super::component::{Called, NO_CONFIG, Policy};
+use super::engine::Engine;
 use super::error::PolicyError;
 use super::queue::{Ranking, UploadQueue};
 use super::report::Report;
@@ -60,6 +62,15 @@ impl Judge {
     /// Asks `policy` first.
     pub const fn new(policy: Arc<Policy>) -> Self {
         Judge { policy }
+    }
+
+    /// Asks the [built-in policy](RESIDENT_SET) first, run as a component like any other. It refuses every
+    /// `config` but one without settings, such as [`NO_CONFIG`].
+    ///
+    /// # Errors
+    /// If it refuses `config`, or cannot be compiled on this machine.
+    pub fn built_in(engine: &Engine, config: &str) -> Result<Self, PolicyError> {
+        Ok(Judge::new(Arc::new(Policy::load(engine, RESIDENT_SET, config)?)))
     }
 
     /// The operator's policy.

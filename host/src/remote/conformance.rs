@@ -21,7 +21,7 @@ const LISTED: usize = 300;
 /// Writers that race for one object.
 const RACERS: usize = 16;
 /// How often they race.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 3;
 /// Tries of a put that finds the store busy.
 const TRIES: u32 = 200;
 /// Between two tries.

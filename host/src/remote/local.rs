@@ -162,10 +162,9 @@ impl LocalDir {
         }
         drop(lock);
         // Another writer may have made one of these folders a moment ago and not have come to this yet.
-        let above = folder.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
+        let mut above = folder.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
         above
-            .map(|folder| File::open(folder)?.sync_all())
-            .collect::<io::Result<()>>()
+            .try_for_each(|folder| File::open(folder)?.sync_all())
             .map_err(|error| unsettled(object(), &path, &error))?;
         Ok(Attempt::Done(written))
     }
@@ -395,4 +394,44 @@ fn failed(object: String, doing: &str, path: &Path, error: &io::Error) -> Remote
 /// For an error after which the object may have been written, or not for good.
 fn unsettled(object: String, path: &Path, error: &io::Error) -> RemoteError {
     RemoteError::Unknown { object, why: format!("{}: {error}", path.display()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(Errno::NOSPC, true, "make room on the disk")]
+    #[case(Errno::DQUOT, true, "raise the quota")]
+    #[case(Errno::MFILE, true, "raise the limit on open files")]
+    #[case(Errno::NOMEM, true, "Cannot allocate memory")]
+    #[case(Errno::ROFS, false, "must be on a disk that can be written")]
+    #[case(Errno::ACCESS, false, "give this process's user access")]
+    #[case(Errno::PERM, false, "give this process's user access")]
+    #[case(Errno::NOTDIR, false, "a file is where a folder must be")]
+    #[case(Errno::ISDIR, false, "a folder is where the object must be")]
+    #[case(Errno::IO, false, "Input/output error")]
+    fn an_error_of_the_file_system_names_the_file_and_what_to_do(
+        #[case] errno: Errno,
+        #[case] passes: bool,
+        #[case] expected: &str,
+    ) {
+        let error = failed("file:///r/key".into(), "writing", Path::new("/r/key"), &errno.into());
+        let (RemoteError::Busy { why, .. } | RemoteError::Refused { why, .. }) = &error else { panic!("{error:?}") };
+        assert_eq!(matches!(error, RemoteError::Busy { .. }), passes);
+        assert!(why.starts_with("writing /r/key: ") && why.contains(expected), "{why}");
+    }
+
+    #[rstest]
+    #[case::ours("heatmap-v1.json.4711-0.___temp", true)]
+    #[case::ours_of_a_name_with_dots("a.b.1-22.___temp", true)]
+    #[case::an_object("heatmap-v1.json", false)]
+    #[case::somebody_elses("heatmap-v1.json.___temp", false)]
+    #[case::no_number("a.1-.___temp", false)]
+    #[case::no_name("___temp", false)]
+    fn a_leftover_is_what_our_writers_leave(#[case] name: &str, #[case] expected: bool) {
+        assert_eq!(is_leftover(name), expected);
+    }
 }

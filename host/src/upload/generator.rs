@@ -50,7 +50,8 @@ impl Generator {
             now: self.clock.unix_s(),
             checkpoint_distance: shard.checkpoint_distance_bytes,
         };
-        let upload_period_ms = Some(shard.upload_period.as_millis());
+        // A period of zero would tell standbys to look all the time; none tells them to choose.
+        let upload_period_ms = (!shard.upload_period.is_zero()).then(|| shard.upload_period.as_millis());
         let judge = Arc::clone(&self.judge);
         // Policies and encoding compute; the reactor's threads are for waiting.
         let made = tokio::task::spawn_blocking(move || decide_and_encode(&judge, &tenant, upload_period_ms, &table));

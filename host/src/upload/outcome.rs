@@ -80,8 +80,8 @@ pub enum Skip {
     /// It has gone since it was listed.
     #[error("no longer attached")]
     Gone,
-    /// One of its timelines is not ready.
-    #[error("{0}")]
+    /// One of its timelines still loads, or it is being shut down.
+    #[error("not ready: {0}")]
     NotReady(String),
     /// Only access times moved, and its hot layers are smaller than its checkpoint distance.
     #[error("only access times changed, and the tenant is small")]
@@ -107,7 +107,7 @@ pub enum UploadError {
     #[error(transparent)]
     Generate(#[from] GenerateError),
     /// The bucket does not take it.
-    #[error("{error} (after {attempts} tries)")]
+    #[error("{error}; given up at try {attempts}")]
     Remote {
         /// The last answer.
         error: RemoteError,

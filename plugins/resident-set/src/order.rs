@@ -23,20 +23,23 @@ const UNLISTED: Class = 3;
 /// Bits that hold a listed row's class.
 const CLASS_BITS: u32 = 2;
 
-/// The class of each combination of marks.
-const CLASSES: [Class; 256] = {
+/// The class of each combination of marks: looked up, since a branch a row would be mispredicted.
+#[allow(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "the compiler evaluates it")]
+static CLASSES: [Class; 256] = {
     let mut classes = [UNLISTED; 256];
-    let mut marks: u8 = 0;
-    while marks < u8::MAX {
-        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which would refuse")]
-        {
-            classes[marks as usize] = class(Marks(marks));
-        }
+    let mut marks = 0;
+    while marks < classes.len() {
+        classes[marks] = class(Marks(marks as u8));
         marks += 1;
     }
-    classes[u8::MAX as usize] = class(Marks(u8::MAX));
     classes
 };
+
+#[inline(always)]
+#[allow(clippy::indexing_slicing, reason = "there is an entry for each value of a byte")]
+fn looked_up(mark: u8) -> Class {
+    CLASSES[mark as usize]
+}
 
 /// Resident and visible, or inherited and visible. What is resident is no longer inherited, whatever
 /// the marks say.
@@ -57,7 +60,7 @@ pub(crate) fn listed(marks: &[u8], lsn_ends: Vec<u64>) -> Listed {
     let (mut listed, mut hot) = (0_u32, 0_u32);
     let (mut oldest, mut newest) = (u64::MAX, 0);
     for (&mark, &lsn_end) in marks.iter().zip(&lsn_ends) {
-        let class = CLASSES[mark as usize];
+        let class = looked_up(mark);
         if class != UNLISTED {
             listed += 1;
             hot += u32::from(class != COLD);
@@ -146,7 +149,7 @@ key!(u128, |_, len| vec![0; len]);
 fn rows_in_order<K: Key>(marks: &[u8], lsn_ends: Vec<u64>, listed: u32, layout: Layout) -> Vec<u32> {
     let mut keys: Vec<K> = Vec::with_capacity(listed as usize);
     keys.extend((0..).zip(marks.iter().zip(&lsn_ends)).filter_map(|(row, (&mark, &lsn_end))| {
-        let class = CLASSES[mark as usize];
+        let class = looked_up(mark);
         (class != UNLISTED).then(|| K::new(class, lsn_end, row, layout))
     }));
     let room = K::room(lsn_ends, keys.len());

@@ -1,14 +1,23 @@
-//! Remotes that stand in for a real one in tests, each with one job. All but [`Memory`] wrap another.
+//! What stands in for a part of the outside world in tests, each with one job: remotes, of which all but [`Memory`]
+//! wrap another, a pageserver, and a clock.
 
+mod clock;
 mod flaky;
 mod gated;
+mod late;
 mod memory;
+mod pageserver;
 mod recording;
+mod rival;
 
+pub use clock::FakeClock;
 pub use flaky::{Fault, Flaky, Odds};
 pub use gated::Gated;
+pub use late::Late;
 pub use memory::Memory;
+pub use pageserver::{Event, FakePageserver};
 pub use recording::{Record, Recording};
+pub use rival::Rival;
 
 /// What a remote can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

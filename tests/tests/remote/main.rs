@@ -1,5 +1,13 @@
 //! Object storage: every remote keeps the same laws, and each of them its own promises.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "all of this is tests, also what stands outside of a test's function"
+)]
+
 mod child;
 mod conformance;
 mod doubles;

@@ -1,6 +1,6 @@
 //! `thermocline generate`: one shard's heatmap on stdout.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use thermocline::upload::Generator;
 
 use crate::Verdict;
 use crate::args::GenerateArgs;
-use crate::location;
+use crate::{location, output};
 
 pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
     let judge = Arc::new(location::judge(&args.policy)?);
@@ -20,7 +20,8 @@ pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
         None => None,
     };
     let data_dir = Arc::new(location::data_dir(&args.data_dir, remote, true)?);
-    let shard = location::attached_shard(&data_dir, args.tenant).await?;
+    let shard = location::attached_shard(&data_dir, &args.data_dir, args.tenant).await;
+    let shard = shard.with_context(|| format!("there is no heatmap of tenant {}", args.tenant))?;
     let Some(generation) = shard.generation.get() else {
         bail!("tenant {} is attached without a generation, which every heatmap names", shard.id);
     };
@@ -29,13 +30,11 @@ pub(crate) async fn run(args: GenerateArgs) -> anyhow::Result<Verdict> {
         None => Arc::new(SystemClock::default()),
     };
     let generated = Generator::new(Arc::clone(&data_dir) as _, judge, clock).generate(&shard, generation).await?;
-    let mut out = io::stdout().lock();
-    out.write_all(&generated.heatmap.bytes).context("cannot write the heatmap to stdout")?;
+    output::raw(&generated.heatmap.bytes)?;
     // Exactly the object's bytes, for files and pipes; a prompt wants its own line.
-    if out.is_terminal() {
-        out.write_all(b"\n")?;
+    if io::stdout().is_terminal() {
+        output::raw(b"\n")?;
     }
-    out.flush()?;
     Ok(Verdict::good_if(generated.policy_error.is_none()))
 }
 

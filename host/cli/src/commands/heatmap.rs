@@ -19,11 +19,12 @@ struct Document {
 
 impl Document {
     async fn read(file: &str, options: &S3Options) -> anyhow::Result<Self> {
-        Ok(Document { file: file.into(), bytes: location::read(file, options).await? })
+        let bytes = location::read(file, options).await.with_context(|| file.to_owned())?;
+        Ok(Document { file: file.into(), bytes })
     }
 
     fn decode(&self) -> anyhow::Result<Heatmap> {
-        Heatmap::decode(&self.bytes).with_context(|| format!("{} is no heatmap", self.file))
+        Heatmap::decode(&self.bytes).with_context(|| self.file.clone())
     }
 }
 
@@ -94,7 +95,7 @@ fn summary(shown: &Shown<'_>) -> String {
     if let Some(policy) = &shown.stats.policy {
         field("policy", format!("{} {} (sha256 {})", policy.name, policy.version, policy.digest));
     }
-    let timelines = count(shown.stats.timelines as u64, "timeline");
+    let timelines = shown.stats.timelines.to_string();
     field(
         "timelines",
         match shown.stats.empty_timelines {
@@ -154,9 +155,9 @@ pub(crate) async fn verify(args: VerifyArgs) -> anyhow::Result<Verdict> {
     let mut good = true;
     let mut verified = Vec::new();
     for file in &args.files {
-        let (error, complaints) = match Document::read(file, &options).await.and_then(|document| examine(&document)) {
+        let (error, complaints) = match location::read(file, &options).await.and_then(|bytes| examine(&bytes)) {
             Ok(complaints) => (None, complaints),
-            Err(error) => (Some(format!("{error:#}")), Complaints::default()),
+            Err(error) => (Some(output::told(&error)), Complaints::default()),
         };
         let valid = error.is_none() && complaints.errors == 0;
         good &= valid;
@@ -172,10 +173,10 @@ pub(crate) async fn verify(args: VerifyArgs) -> anyhow::Result<Verdict> {
     Ok(Verdict::good_if(good))
 }
 
-fn examine(document: &Document) -> anyhow::Result<Complaints> {
-    let heatmap = Heatmap::decode(&document.bytes)?;
+fn examine(bytes: &[u8]) -> anyhow::Result<Complaints> {
+    let heatmap = Heatmap::decode(bytes)?;
     let mut complaints = heatmap.verify();
-    complaints.compare_bytes(&document.bytes, &heatmap.to_bytes());
+    complaints.compare_bytes(bytes, &heatmap.to_bytes());
     Ok(complaints)
 }
 

@@ -1,5 +1,6 @@
 //! `thermocline upload`: every attached shard's heatmap to the bucket, in the policy's order.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -26,7 +27,7 @@ pub(super) struct Sweep {
     pub(super) tenants: Vec<TenantShardId>,
     pub(super) policy: PolicyArgs,
     pub(super) dry_run: bool,
-    pub(super) concurrency: usize,
+    pub(super) concurrency: NonZeroUsize,
 }
 
 /// What became of one shard.
@@ -121,9 +122,9 @@ async fn named(uploader: &Uploader, data_dir: &DataDir, sweep: &Sweep) -> Vec<Ro
     let progress = progress_bar(sweep.tenants.len());
     let mut rows = Vec::new();
     for tenant in &sweep.tenants {
-        rows.push(match location::attached_shard(data_dir, *tenant).await {
+        rows.push(match location::attached_shard(data_dir, &sweep.data_dir, *tenant).await {
             Ok(shard) => Row::from_attempt(&uploader.upload(&shard, Trigger::Command).await, sweep.dry_run),
-            Err(error) => Row::failed(tenant.to_string(), format!("{error:#}")),
+            Err(error) => Row::failed(tenant.to_string(), output::told(&error)),
         });
         progress.inc(1);
     }
@@ -172,7 +173,7 @@ impl Row {
             other => (FAILED, Some(format!("{other:?}"))),
         };
         let mut row = Row::new(attempt.shard.to_string(), outcome, reason);
-        row.elapsed_ms = attempt.elapsed.as_secs_f64() * 1000.0;
+        row.elapsed_ms = (attempt.elapsed.as_secs_f64() * 1e6).round() / 1e3;
         if let Some(generated) = &attempt.generated {
             let heatmap = &generated.heatmap;
             row.layers = Some(heatmap.hot_layers + heatmap.cold_layers);

@@ -37,9 +37,13 @@ pub(crate) fn millis(elapsed: Duration) -> String {
     }
 }
 
-/// `42%`; nothing where there is no whole.
+/// `42%`, `0.6%`; nothing where there is no whole.
 pub(crate) fn percent_of(part: u64, whole: u64) -> String {
-    if whole == 0 { String::new() } else { format!("{}%", u128::from(part) * 100 / u128::from(whole)) }
+    match (u128::from(part) * 1000).checked_div(u128::from(whole)) {
+        None => String::new(),
+        Some(tenths @ ..100) => format!("{}.{}%", tenths / 10, tenths % 10),
+        Some(tenths) => format!("{}%", tenths / 10),
+    }
 }
 
 /// A moment, seconds since the Unix epoch: `2024-05-07T18:52:36Z`, or the number where no calendar has it.
@@ -68,6 +72,17 @@ mod tests {
     #[case(u64::MAX, "16.0 EiB")]
     fn sizes(#[case] size: u64, #[case] shown: &str) {
         assert_eq!(bytes(size), shown);
+    }
+
+    #[rstest]
+    #[case(1, 0, "")]
+    #[case(0, 7, "0.0%")]
+    #[case(256, 44_544, "0.5%")]
+    #[case(99, 1000, "9.9%")]
+    #[case(1, 8, "12%")]
+    #[case(u64::MAX, u64::MAX, "100%")]
+    fn shares(#[case] part: u64, #[case] whole: u64, #[case] shown: &str) {
+        assert_eq!(percent_of(part, whole), shown);
     }
 
     #[rstest]

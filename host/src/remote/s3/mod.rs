@@ -61,11 +61,9 @@ impl S3 {
 
     fn checked(&self, key: &str) -> Result<String, RemoteError> {
         let full = self.full(key);
-        let checked = check_key(key).and_then(|()| match full.len() {
-            // The prefix counts for the store.
-            length if length > MAX_KEY_BYTES => Err(KeyError::TooLong),
-            _ => Ok(full),
-        });
+        // The prefix counts for the store.
+        let fits = if full.len() > MAX_KEY_BYTES { Err(KeyError::TooLong) } else { Ok(full) };
+        let checked = check_key(key).and(fits);
         checked.map_err(|why| RemoteError::BadKey { object: self.url(key), why })
     }
 

@@ -42,6 +42,9 @@ const STALE: Demo = Demo { id: id(4), generation: 2, mode: "Stale", shards: 0 };
 
 /// The timeline that every tenant of the demo has.
 pub(super) const MAIN_TIMELINE: &str = "11111111111111111111111111111111";
+/// The generation whose layers of that timeline users are told to remove: a third of them, on disk and visible among
+/// them.
+pub(super) const EVICTED_GENERATION: u32 = 2;
 /// The branch of it that one has.
 const BRANCH_TIMELINE: &str = "22222222222222222222222222222222";
 
@@ -122,7 +125,7 @@ fn branched_layers() -> anyhow::Result<Vec<DemoLayer>> {
     let layer = |(number, text): (usize, &str)| {
         let name: LayerName = text.parse()?;
         let file_size = if name.is_delta() { DELTA_BYTES } else { IMAGE_BYTES };
-        let generation = Generation::new(if number % 3 == 0 { 2 } else { 1 });
+        let generation = Generation::new(if number % 3 == 0 { EVICTED_GENERATION } else { 1 });
         let metadata = LayerMetadata { file_size, generation, shard: ShardIndex::UNSHARDED };
         Ok(DemoLayer { name, metadata, resident: number % 7 != 3 })
     };

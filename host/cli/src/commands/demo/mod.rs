@@ -5,12 +5,13 @@ mod layout;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use thermocline::layer::TenantShardId;
+use thermocline::layer::{Generation, TenantShardId};
+use thermocline::remote::RemoteUrl;
 
 use super::upload::{self, Sweep};
 use crate::Verdict;
 use crate::args::{DataDirArgs, DemoArgs, PolicyArgs, S3Args};
-use crate::output::{self, bytes, count};
+use crate::output::{self, bytes, count, quoted};
 
 /// How a demo's folder is called where the user gave none.
 const FOLDER_PREFIX: &str = "thermocline-demo-";
@@ -27,10 +28,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Verdict> {
         bytes(laid_out.layer_bytes),
     ))?;
 
-    let remote = remote_dir.to_str().context("the folder's name is not UTF-8")?;
+    let remote = RemoteUrl::File { path: remote_dir.clone() };
     let sweep = Sweep {
         data_dir: DataDirArgs { data_dir: data_dir.clone(), state_dir: None },
-        remote: remote.parse()?,
+        remote: remote.clone(),
         s3: S3Args::default(),
         tenants: Vec::new(),
         policy: PolicyArgs::default(),
@@ -39,7 +40,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Verdict> {
     };
     let rows = upload::sweep(sweep).await?;
     output::line(upload::table(&rows).to_string())?;
-    output::line(next_steps(&data_dir, &remote_dir))?;
+    output::line(next_steps(&data_dir, &remote_dir, &remote))?;
     Ok(upload::verdict(&rows))
 }
 
@@ -57,27 +58,30 @@ fn folder(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))
 }
 
-fn next_steps(data_dir: &Path, remote_dir: &Path) -> String {
-    let heatmap = |shard: TenantShardId| remote_dir.join("tenants").join(shard.to_string()).join("heatmap-v1.json");
+fn next_steps(data_dir: &Path, remote_dir: &Path, remote: &RemoteUrl) -> String {
+    let tenant = |root: &Path, shard: TenantShardId| root.join("tenants").join(shard.to_string());
+    let word = |path: &Path| quoted(&path.to_string_lossy()).into_owned();
+    let branched = layout::BRANCHED.shard();
     // What the user typed, so that the lines below can be pasted.
-    let thermocline = std::env::args().next().unwrap_or_else(|| "thermocline".into());
-    let (data, remote) = (data_dir.display(), remote_dir.display());
-    let first = heatmap(layout::BRANCHED.shard());
-    let local = data_dir.join("tenants").join(layout::BRANCHED.shard().to_string()).join("heatmap-v1.json");
+    let typed = std::env::args().next().unwrap_or_else(|| "thermocline".into());
+    let thermocline = quoted(&typed);
+    let upload = format!("{thermocline} upload --data-dir {} --remote {}", word(data_dir), quoted(&remote.to_string()));
+    let uploaded = word(&tenant(remote_dir, branched).join("heatmap-v1.json"));
+    let kept = word(&tenant(data_dir, branched).join("heatmap-v1.json"));
+    let layers = word(&tenant(data_dir, branched).join("timelines").join(layout::MAIN_TIMELINE));
     format!(
         "\nWhere to look:\n  \
            {data}    what a pageserver has on disk\n  \
            {remote}  what is in its bucket: a heatmap-v1.json beside each attached shard's timelines\n\
          \nWhat to try next:\n  \
-           {thermocline} heatmap show {first}\n  \
-           {thermocline} heatmap verify {local}\n  \
-           {thermocline} upload --data-dir {data} --remote file://{remote}    # all unchanged\n  \
-           rm {data}/tenants/{branched}/timelines/{timeline}/*_00000001*          # evict the oldest layers, and\n  \
-           {thermocline} upload --data-dir {data} --remote file://{remote}    # they leave the heatmap\n  \
+           {thermocline} heatmap show {uploaded}\n  \
+           {thermocline} heatmap verify {kept}\n  \
+           {upload}    # all unchanged\n  \
+           rm {layers}/*-v1{evicted}    # evict layers, and\n  \
+           {upload}    # they leave the heatmap\n  \
            {thermocline} --help",
-        first = first.display(),
-        local = local.display(),
-        branched = layout::BRANCHED.shard(),
-        timeline = layout::MAIN_TIMELINE,
+        data = data_dir.display(),
+        remote = remote_dir.display(),
+        evicted = Generation::new(layout::EVICTED_GENERATION).suffix(),
     )
 }

@@ -134,7 +134,8 @@ impl Compiler {
 /// Where a compiler keeps the sources of its standard library, below its sysroot.
 pub(super) const SOURCE: &str = "lib/rustlib/src/rust";
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
