@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use rstest::rstest;
 use support::real_data;
 use thermocline::datadir::{DataDir, DataDirOptions, Location, Look, Note, Skip};
 use thermocline::heatmap::Heatmap;
 use thermocline::layer::{Layer, LayerMetadata, LayerName, TenantShardId, TimelineId};
 use thermocline::pageserver::{AttachMode, Pageserver, PageserverError};
-use thermocline::remote::{LocalDir, Remote};
+use thermocline::remote::{ETag, Got, Listed, LocalDir, PutIf, Remote, RemoteError};
 
 const ATTACHED: &str = "0a220000000000000000000000000002";
 
@@ -362,6 +363,56 @@ async fn an_index_of_an_attachment_to_come_is_not_read() {
     fs::remove_file(&older).unwrap();
     fs::rename(&newest, older.with_file_name("index_part.json")).unwrap();
     assert_eq!(listed(&datadir.look(id(ATTACHED)).await.unwrap()), expected);
+}
+
+/// A bucket in which a migration goes on: whoever lists it finds the tenant attached anew afterwards.
+#[derive(Debug)]
+struct Migrating {
+    bucket: Arc<dyn Remote>,
+    config: PathBuf,
+    becomes: String,
+}
+
+#[async_trait::async_trait]
+impl Remote for Migrating {
+    async fn get(&self, key: &str, unless: Option<&ETag>) -> Result<Got, RemoteError> {
+        self.bucket.get(key, unless).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, condition: PutIf) -> Result<ETag, RemoteError> {
+        self.bucket.put(key, body, condition).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError> {
+        fs::write(&self.config, &self.becomes).unwrap();
+        self.bucket.list(prefix).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), RemoteError> {
+        self.bucket.delete(key).await
+    }
+
+    fn url(&self, key: &str) -> String {
+        self.bucket.url(key)
+    }
+}
+
+#[rstest]
+#[case::attached_anew("generation = 3", "generation = 4")]
+#[case::detached("[mode.Attached]\ngeneration = 3\nattach_mode = \"Single\"", "[mode.Secondary]\nwarm = true")]
+#[tokio::test]
+async fn a_tenant_that_migrates_while_it_is_read_is_not_ready(#[case] from: &str, #[case] to: &str) {
+    let Some(state) = State::unpack() else { return };
+    let config = state.path(&format!("ps2/tenants/{ATTACHED}/config-v1"));
+    let text = fs::read_to_string(&config).unwrap();
+    assert!(text.contains(from));
+    let becomes = text.replace(from, to);
+    let remote: Arc<dyn Remote> = Arc::new(Migrating { bucket: state.remote(), config, becomes });
+    let options = DataDirOptions { remote: Some(remote), ..DataDirOptions::default() };
+    let datadir = DataDir::open(&state.path("ps2"), options).unwrap();
+    let error = datadir.look(id(ATTACHED)).await.unwrap_err();
+    assert!(matches!(error, PageserverError::NotReady { .. }), "{error}");
+    assert!(!state.path("ps2/thermocline").exists(), "nothing is noted of what was not seen");
 }
 
 #[tokio::test]
