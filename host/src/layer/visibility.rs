@@ -5,6 +5,7 @@
 //! of all its keys is *covered*, unless a read point lies between the two.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use super::{Key, LayerName, Lsn};
 
@@ -17,8 +18,8 @@ use super::{Key, LayerName, Lsn};
 /// its keys, or if there is a read point further down but still within the delta.
 ///
 /// O((N + R) log N) for N layers and R read points, whatever their shapes: the next read point alone decides on
-/// a delta in the shadow, so none is kept waiting; and each range of keys that the shadow loses, to an image that
-/// joins it with others or to a read point, was once an image's.
+/// a delta in the shadow, so none is kept waiting, and an image that joins parts of the shadow pays for those
+/// who made the parts.
 pub fn visible(layers: &[LayerName], read_points: &[Lsn]) -> Vec<bool> {
     let narrow = |layer: &LayerName| is_narrow(layer.key_start()) && is_narrow(layer.key_end());
     if layers.iter().all(narrow) {
@@ -40,54 +41,22 @@ fn sweep<K: Copy + Ord>(layers: &[LayerName], read_points: &[Lsn], coordinate: i
     read_points.sort_unstable_by_key(|&point| Reverse(point));
     let mut read_points = read_points.into_iter().peekable();
 
-    let keys = |layer: &LayerName| (coordinate(layer.key_start()), coordinate(layer.key_end()));
-    let mut by_keys: Vec<_> = (0..).zip(layers).map(|(index, layer)| (keys(layer), index)).collect();
-    // Tables keep this order.
-    if !by_keys.is_sorted() {
-        by_keys.sort_unstable();
-    }
-    let mut starts = Vec::with_capacity(by_keys.len());
-    let mut rows = Vec::with_capacity(by_keys.len());
-    for ((start, end), index) in by_keys {
-        if starts.last() != Some(&start) {
-            starts.push(start);
-        }
-        rows.push(Row { index, start: starts.len() - 1, end });
-    }
-
     let mut visible = vec![false; layers.len()];
-    let mut shadow = Shadow::new(&starts);
-    for Step { position, is_delta, row } in steps(layers, &rows) {
+    let mut shadow = Shadow::default();
+    for index in order(layers) {
+        let (Some(layer), Some(answer)) = (layers.get(index), visible.get_mut(index)) else { continue };
+        let position = position(layer);
         while read_points.next_if(|&point| point >= position).is_some() {
             shadow.clear();
         }
-        let Some(&Row { index, start, end }) = rows.get(row) else { continue };
-        let read_within = |point: &Lsn| layers.get(index).is_some_and(|layer| *point >= layer.lsn_start());
-        let answer = if is_delta {
-            !shadow.holds(start, end) || read_points.peek().is_some_and(read_within)
+        let (start, end) = (coordinate(layer.key_start()), coordinate(layer.key_end()));
+        *answer = if layer.is_delta() {
+            !shadow.holds(start, end) || read_points.peek().is_some_and(|&point| point >= layer.lsn_start())
         } else {
             shadow.add(start, end)
         };
-        if let Some(visible) = visible.get_mut(index) {
-            *visible = answer;
-        }
     }
     visible
-}
-
-/// One layer, in the order of keys.
-struct Row<K> {
-    index: usize,
-    /// The rank of its first key among all first keys.
-    start: usize,
-    end: K,
-}
-
-/// One stop of the sweep.
-struct Step {
-    position: Lsn,
-    is_delta: bool,
-    row: usize,
 }
 
 /// Where the sweep meets a layer.
@@ -95,163 +64,70 @@ fn position(layer: &LayerName) -> Lsn {
     if layer.is_delta() { Lsn(layer.lsn_end().0 - 1) } else { layer.lsn_start() }
 }
 
-/// The layers in the order of the sweep.
-fn steps<K>(layers: &[LayerName], rows: &[Row<K>]) -> impl Iterator<Item = Step> {
+/// The indices of `layers` in the order of the sweep.
+fn order(layers: &[LayerName]) -> impl Iterator<Item = usize> {
     const DELTA: u64 = 1 << 63;
-    // An integer that holds all of the order sorts several times faster than what it stands for.
-    let pack = |(number, row): (u64, &Row<K>)| {
-        let layer = layers.get(row.index)?;
+    let by_name = (!layers.is_sorted()).then(|| {
+        let mut indices: Vec<_> = (0..layers.len()).collect();
+        indices.sort_unstable_by_key(|&index| layers.get(index));
+        indices
+    });
+    let index = move |rank: usize| by_name.as_ref().map_or(Some(rank), |indices| indices.get(rank).copied());
+
+    // An integer that holds all of the order sorts several times faster than indices do.
+    let pack = |rank: usize| {
+        let layer = layers.get(index(rank)?)?;
         let kind = if layer.is_delta() { DELTA } else { 0 };
-        Some(u128::from(!position(layer).0) << 64 | u128::from(kind | number))
+        Some(u128::from(!position(layer).0) << 64 | u128::from(kind | rank as u64))
     };
-    let mut steps: Vec<u128> = (0..).zip(rows).filter_map(pack).collect();
+    let mut steps: Vec<u128> = (0..layers.len()).filter_map(pack).collect();
     steps.sort_unstable();
-    #[allow(clippy::cast_possible_truncation, reason = "each half is taken by itself")]
-    steps.into_iter().map(|step| Step {
-        position: Lsn(!((step >> 64) as u64)),
-        is_delta: step as u64 & DELTA != 0,
-        row: (step as u64 & !DELTA) as usize,
-    })
+    #[allow(clippy::cast_possible_truncation, reason = "the lower half is meant, and holds a rank")]
+    steps.into_iter().filter_map(move |step| index((step as u64 & !DELTA) as usize))
 }
 
-/// A set of keys: disjoint ranges that do not touch. A range begins where some layer does, so that ranges are
-/// found by the rank of that key rather than by keys.
-struct Shadow<'a, K> {
-    /// The keys at which a range may begin, sorted.
-    starts: &'a [K],
-    /// Where the range that begins at each of them ends; means nothing where none does.
-    ends: Vec<K>,
-    ranges: RankSet,
-    /// All that went into `ranges` since it was empty.
-    touched: Vec<usize>,
+/// A set of keys: disjoint ranges that do not touch, by their start.
+struct Shadow<K> {
+    ranges: BTreeMap<K, K>,
 }
 
-impl<'a, K: Copy + Ord> Shadow<'a, K> {
-    fn new(starts: &'a [K]) -> Self {
-        Shadow { starts, ends: starts.to_vec(), ranges: RankSet::new(starts.len()), touched: Vec::new() }
+impl<K> Default for Shadow<K> {
+    fn default() -> Self {
+        Shadow { ranges: BTreeMap::new() }
     }
+}
 
+impl<K: Copy + Ord> Shadow<K> {
     fn clear(&mut self) {
-        for start in self.touched.drain(..) {
-            self.ranges.remove(start);
+        self.ranges.clear();
+    }
+
+    /// Whether all of `start..end` is in the set.
+    fn holds(&self, start: K, end: K) -> bool {
+        end <= start || self.ranges.range(..=start).next_back().is_some_and(|(_, &covered)| covered >= end)
+    }
+
+    /// Adds `start..end`; whether that changed the set. A range that is empty or the wrong way round adds
+    /// nothing.
+    fn add(&mut self, start: K, mut end: K) -> bool {
+        if end <= start {
+            return false;
         }
-    }
-
-    /// The range that begins at or before a start: its own, and its end.
-    fn range_at(&self, start: usize) -> Option<(usize, K)> {
-        let left = self.ranges.last_up_to(start)?;
-        Some((left, *self.ends.get(left)?))
-    }
-
-    /// The first range that begins after a start: its own, the key, and its end.
-    fn range_after(&self, start: usize) -> Option<(usize, K, K)> {
-        let right = self.ranges.first_from(start + 1)?;
-        Some((right, *self.starts.get(right)?, *self.ends.get(right)?))
-    }
-
-    /// Whether all keys from the `start`th up to `end` are in the set.
-    fn holds(&self, start: usize, end: K) -> bool {
-        self.range_at(start).is_some_and(|(_, covered)| covered >= end)
-    }
-
-    /// Adds the keys from the `start`th up to `end`; whether that changed the set. A range that is empty or the
-    /// wrong way round adds nothing.
-    fn add(&mut self, start: usize, mut end: K) -> bool {
-        let Some(&first) = self.starts.get(start).filter(|&&first| first < end) else { return false };
         let mut from = start;
-        if let Some((left, covered)) = self.range_at(start)
-            && covered >= first
+        if let Some((&left, covered)) = self.ranges.range_mut(..=start).next_back()
+            && *covered >= start
         {
-            if covered >= end {
+            if *covered >= end {
                 return false;
             }
             from = left;
         }
-        while let Some((right, key, covered)) = self.range_after(from)
-            && key <= end
-        {
-            self.ranges.remove(right);
+        while let Some((&right, &covered)) = self.ranges.range(start..=end).next_back() {
+            self.ranges.remove(&right);
             end = end.max(covered);
         }
-        if let Some(covered) = self.ends.get_mut(from) {
-            *covered = end;
-        }
-        self.ranges.insert(from);
-        self.touched.push(from);
+        self.ranges.insert(from, end);
         true
-    }
-}
-
-/// A set of small numbers. A bit stands for each; then a bit for each 64 of these, set if one of them is; and so
-/// on. Neighbours are found in as many steps as there are levels: four for 16 million.
-struct RankSet {
-    levels: Vec<Vec<u64>>,
-}
-
-impl RankSet {
-    /// Of numbers below `limit`.
-    fn new(mut limit: usize) -> Self {
-        let mut levels = Vec::new();
-        loop {
-            limit = limit.div_ceil(64);
-            levels.push(vec![0; limit]);
-            if limit <= 1 {
-                return RankSet { levels };
-            }
-        }
-    }
-
-    fn insert(&mut self, mut number: usize) {
-        for words in &mut self.levels {
-            if let Some(word) = words.get_mut(number / 64) {
-                *word |= 1 << (number % 64);
-            }
-            number /= 64;
-        }
-    }
-
-    fn remove(&mut self, mut number: usize) {
-        for words in &mut self.levels {
-            let Some(word) = words.get_mut(number / 64) else { return };
-            *word &= !(1 << (number % 64));
-            if *word != 0 {
-                return;
-            }
-            number /= 64;
-        }
-    }
-
-    /// The largest that is at most `number`.
-    fn last_up_to(&self, number: usize) -> Option<usize> {
-        let mut below = number + 1;
-        for (level, words) in self.levels.iter().enumerate() {
-            let word = words.get(below / 64).copied().unwrap_or_default() & !(u64::MAX << (below % 64));
-            if word != 0 {
-                let last = |word: u64| word.ilog2() as usize;
-                return self.descend(level, below / 64 * 64 + last(word), last);
-            }
-            below /= 64;
-        }
-        None
-    }
-
-    /// The smallest that is at least `number`.
-    fn first_from(&self, mut number: usize) -> Option<usize> {
-        for (level, words) in self.levels.iter().enumerate() {
-            let word = words.get(number / 64)? & u64::MAX << (number % 64);
-            if word != 0 {
-                let first = |word: u64| word.trailing_zeros() as usize;
-                return self.descend(level, number / 64 * 64 + first(word), first);
-            }
-            number = number / 64 + 1;
-        }
-        None
-    }
-
-    /// From a bit of a level down to the number it was found for, taking of each word the bit that `choose` does.
-    fn descend(&self, level: usize, bit: usize, choose: impl Fn(u64) -> usize) -> Option<usize> {
-        let below = self.levels.get(..level)?;
-        below.iter().rev().try_fold(bit, |bit, words| Some(bit * 64 + choose(*words.get(bit)?)))
     }
 }
 
@@ -455,22 +331,16 @@ mod tests {
         }
     }
 
-    /// How many ranges were added to a shadow, and how many it gave up, while these were added.
-    fn operations(steps: &[(u32, u32)]) -> (usize, usize) {
-        let starts: Vec<u32> = (0..6000).collect();
-        let mut shadow = Shadow::new(&starts);
-        let count = |shadow: &Shadow<'_, u32>| {
-            std::iter::successors(shadow.ranges.first_from(0), |&at| shadow.ranges.first_from(at + 1)).count()
-        };
+    /// How often a set of keys that counts is asked and changed.
+    fn operations(steps: impl Iterator<Item = (u32, u32)>) -> (usize, usize) {
+        let mut shadow = Shadow::default();
         let (mut added, mut removed) = (0, 0);
-        for &(start, end) in steps {
-            let before = count(&shadow);
-            let changed = shadow.add(start as usize, end);
+        for (start, end) in steps {
+            let before = shadow.ranges.len();
+            let changed = shadow.add(start, end);
             added += usize::from(changed);
-            removed += before + usize::from(changed) - count(&shadow);
+            removed += before + usize::from(changed) - shadow.ranges.len();
         }
-        shadow.clear();
-        assert_eq!(count(&shadow), 0);
         (added, removed)
     }
 
@@ -480,29 +350,8 @@ mod tests {
     #[case::growing_both_ways((1..1000).map(|n| (1000 - n, 1000 + n)).collect())]
     #[case::joining_halves((0..10).flat_map(|level| (0..1000 >> level).map(move |n| (n << level, (n << level) + (1 << level) - 1))).collect())]
     fn each_range_of_the_shadow_is_removed_at_most_once(#[case] steps: Vec<(u32, u32)>) {
-        let (added, removed) = operations(&steps);
+        let (added, removed) = operations(steps.iter().copied());
         assert!(added <= steps.len() && removed <= added, "{added} {removed}");
-    }
-
-    proptest! {
-        #[test]
-        fn a_set_of_ranks_is_a_set(changes in vec((0usize..5000, any::<bool>()), 0..200), asked in vec(0usize..5001, 1..40)) {
-            let mut ranks = RankSet::new(5000);
-            let mut expected = std::collections::BTreeSet::new();
-            for (rank, insert) in changes {
-                if insert {
-                    ranks.insert(rank);
-                    expected.insert(rank);
-                } else {
-                    ranks.remove(rank);
-                    expected.remove(&rank);
-                }
-            }
-            for at in asked.into_iter().chain([0, 63, 64, 4095, 4096, 4999]) {
-                prop_assert_eq!(ranks.last_up_to(at), expected.range(..=at).next_back().copied());
-                prop_assert_eq!(ranks.first_from(at), expected.range(at..).next().copied());
-            }
-        }
     }
 
     #[test]
