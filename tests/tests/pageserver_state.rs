@@ -16,7 +16,7 @@ use thermocline::datadir::{DataDir, DataDirOptions, Location, Look, Note, Skip};
 use thermocline::heatmap::Heatmap;
 use thermocline::layer::{Layer, LayerMetadata, LayerName, TenantShardId, TimelineId};
 use thermocline::pageserver::{AttachMode, Pageserver, PageserverError};
-use thermocline::remote::{ETag, Got, Listed, LocalDir, PutIf, Remote, RemoteError};
+use thermocline::remote::{ETag, Got, LocalDir, PutIf, Remote, RemoteError};
 
 const ATTACHED: &str = "0a220000000000000000000000000002";
 
@@ -383,7 +383,7 @@ impl Remote for Migrating {
         self.bucket.put(key, body, condition).await
     }
 
-    async fn list(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError> {
+    async fn list(&self, prefix: &str) -> Result<Vec<thermocline::remote::Listed>, RemoteError> {
         fs::write(&self.config, &self.becomes).unwrap();
         self.bucket.list(prefix).await
     }
