@@ -75,7 +75,11 @@
 //!         Ok(Box::new(())) // In earnest: a guard that shutting the tenant down waits for.
 //!     }
 //!
-//!     async fn uploaded(&self, _: TenantShardId, heatmap: &[u8]) -> io::Result<()> {
+//!     async fn shard(&self, shard: TenantShardId) -> Result<Shard, PageserverError> {
+//!         if shard == self.shard.id { Ok(self.shard.clone()) } else { Err(PageserverError::NotAttached(shard)) }
+//!     }
+//!
+//!     async fn uploaded(&self, _: &Shard, heatmap: &[u8]) -> io::Result<()> {
 //!         std::fs::write(self.folder.join("heatmap-v1.json"), heatmap) // In earnest: crash-safe.
 //!     }
 //! }
@@ -121,17 +125,24 @@
 
 mod atomic_file;
 pub mod clock;
+pub mod compute;
 pub mod datadir;
 mod digest;
 pub mod heatmap;
+pub mod host;
+pub mod jobs;
 pub mod keys;
 pub mod layer;
+pub mod metrics;
 pub mod pageserver;
 pub mod policy;
+pub mod random;
 pub mod remote;
 mod state;
 pub mod upload;
 
 pub use digest::Digest;
+pub use host::{Host, HostHandle};
 pub use pageserver::Pageserver;
+pub use state::{State, StateError};
 pub use upload::Uploader;

@@ -39,7 +39,8 @@ pub struct Shard {
     pub revision: Revision,
 }
 
-/// What a shard was at when it was listed: equal revisions mean that no layer need be walked.
+/// What a shard was at when it was listed: equal revisions mean that no layer need be walked. They are compared within
+/// one run of the process only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Revision {
     /// Moves whenever a layer is added, removed, evicted, downloaded, or changes visibility.
@@ -93,8 +94,13 @@ pub type HeldOpen = Box<dyn Any + Send>;
 /// may be called at any time, also while a tenant comes or goes.
 #[async_trait]
 pub trait Pageserver: fmt::Debug + Send + Sync {
-    /// The shards attached here. MUST NOT walk layers: it is called at every tick.
+    /// The shards attached here. MUST NOT walk layers. It is called at the start, and from time to time as a safety
+    /// net for changes that nobody told of.
     async fn shards(&self) -> Result<Vec<Shard>, PageserverError>;
+
+    /// One shard, as it is now. It is called whenever the shard is due, and before each try of an upload, so it MUST
+    /// be cheap. Answers [`PageserverError::NotAttached`] where it is not attached here.
+    async fn shard(&self, shard: TenantShardId) -> Result<Shard, PageserverError>;
 
     /// One shard's layers, each with its marks: resident, visible, and inherited from the heatmap that this
     /// location took over when it was attached. MUST name every timeline, also those without a layer, and
@@ -110,5 +116,8 @@ pub trait Pageserver: fmt::Debug + Send + Sync {
     /// written crash-safe (temporary file, fsync, rename, fsync of the folder). Called also where the bucket had
     /// them before, to mend a local file that has others; one that has these SHOULD be left alone. An error only
     /// warns: the bucket's is what standbys read.
-    async fn uploaded(&self, shard: TenantShardId, heatmap: &[u8]) -> std::io::Result<()>;
+    ///
+    /// `shard` is as it was when the heatmap was made: if it has been attached in another generation since, its local
+    /// heatmap MUST be left alone.
+    async fn uploaded(&self, shard: &Shard, heatmap: &[u8]) -> std::io::Result<()>;
 }

@@ -289,6 +289,15 @@ impl Pageserver for DataDir {
         Ok(attached.collect())
     }
 
+    async fn shard(&self, shard: TenantShardId) -> Result<Shard, PageserverError> {
+        let tenant = self.tenant(shard).await.map_err(|error| PageserverError::Unavailable(Box::new(error)))?;
+        match tenant.location {
+            Location::Attached(shard) => Ok(shard),
+            Location::Skipped(Skip::Secondary | Skip::Detached) => Err(PageserverError::NotAttached(shard)),
+            Location::Skipped(skip) => Err(PageserverError::Damaged { shard, why: skip.to_string() }),
+        }
+    }
+
     async fn layers(&self, shard: TenantShardId) -> Result<LayerTable, PageserverError> {
         let Look { table, notes } = self.look(shard).await?;
         for note in notes {
@@ -304,10 +313,10 @@ impl Pageserver for DataDir {
         if there { Ok(Box::new(())) } else { Err(PageserverError::NotAttached(shard)) }
     }
 
-    async fn uploaded(&self, shard: TenantShardId, heatmap: &[u8]) -> io::Result<()> {
-        let bytes = heatmap.to_vec();
+    async fn uploaded(&self, shard: &Shard, heatmap: &[u8]) -> io::Result<()> {
+        let (bytes, shard) = (heatmap.to_vec(), shard.clone());
         let keep = move |inner: &Inner| {
-            let file = inner.folder(shard).join(keys::HEATMAP);
+            let file = inner.folder(shard.id).join(keys::HEATMAP);
             let kept = tenant::read(&file, MAX_HEATMAP_BYTES);
             // After an upload that found all unchanged, nothing is written here either.
             if kept.is_ok_and(|kept| kept.as_deref() == Some(&bytes)) {

@@ -102,7 +102,7 @@ pub(crate) struct StateDir(PathBuf);
 
 /// Why sightings cannot be read. It costs that evicted layers count as inherited once more, nothing else.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StateError {
+pub(crate) enum SightingsError {
     #[error("{}: {error}", path.display())]
     Io { path: PathBuf, error: io::Error },
     #[error("{}: the file is damaged", path.display())]
@@ -126,14 +126,14 @@ impl StateDir {
     ///
     /// # Errors
     /// If there is a file that cannot be read.
-    pub(crate) fn load(&self, shard: TenantShardId, generation: u32) -> Result<Sightings, StateError> {
+    pub(crate) fn load(&self, shard: TenantShardId, generation: u32) -> Result<Sightings, SightingsError> {
         let path = self.file(shard);
         let bytes = match fs::metadata(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sightings::none(generation)),
-            Ok(metadata) if metadata.len() > MAX_BYTES => return Err(StateError::Damaged { path }),
-            _ => fs::read(&path).map_err(|error| StateError::Io { path: path.clone(), error })?,
+            Ok(metadata) if metadata.len() > MAX_BYTES => return Err(SightingsError::Damaged { path }),
+            _ => fs::read(&path).map_err(|error| SightingsError::Io { path: path.clone(), error })?,
         };
-        let seen = Sightings::decode(&bytes).ok_or(StateError::Damaged { path })?;
+        let seen = Sightings::decode(&bytes).ok_or(SightingsError::Damaged { path })?;
         Ok(if seen.generation == generation { seen } else { Sightings::none(generation) })
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let state = StateDir::new(folder.path().to_owned());
         let file = fs::File::create(state.file(shard())).unwrap();
         file.set_len(MAX_BYTES + 1).unwrap();
-        assert!(matches!(state.load(shard(), 7), Err(StateError::Damaged { .. })));
+        assert!(matches!(state.load(shard(), 7), Err(SightingsError::Damaged { .. })));
         let whole = Sightings { generation: 7, seen: (0..1000).collect() };
         assert_eq!(whole.encode().len(), HEADER_BYTES + 8 * 1000);
         state.store(shard(), &whole).unwrap();

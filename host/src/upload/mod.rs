@@ -8,6 +8,8 @@ mod sweep;
 mod uploader;
 
 pub use generator::Generator;
-pub use outcome::{Attempt, GenerateError, Generated, Outcome, Skip, UploadError};
+pub use outcome::{Attempt, GenerateError, Generated, Outcome, OutcomeKind, Skip, UploadError};
 pub use sweep::DEFAULT_CONCURRENCY;
-pub use uploader::{MAX_ATTEMPTS, Trigger, Uploader};
+pub use uploader::{MAX_ATTEMPTS, Uploader};
+
+pub use crate::jobs::Trigger;

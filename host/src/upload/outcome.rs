@@ -61,6 +61,87 @@ pub enum Outcome {
     Failed(UploadError),
 }
 
+/// An [`Outcome`] without its details: what is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OutcomeKind {
+    /// The bucket now has this heatmap.
+    Uploaded,
+    /// It had it already.
+    Unchanged,
+    /// Nothing was tried.
+    Skipped,
+    /// It did not work.
+    Failed,
+}
+
+impl OutcomeKind {
+    /// As in JSON, tables and labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            OutcomeKind::Uploaded => "uploaded",
+            OutcomeKind::Unchanged => "unchanged",
+            OutcomeKind::Skipped => "skipped",
+            OutcomeKind::Failed => "failed",
+        }
+    }
+}
+
+impl Outcome {
+    /// Without its details.
+    pub const fn kind(&self) -> OutcomeKind {
+        match self {
+            Outcome::Uploaded => OutcomeKind::Uploaded,
+            Outcome::Unchanged => OutcomeKind::Unchanged,
+            Outcome::Skipped(_) => OutcomeKind::Skipped,
+            Outcome::Failed(_) => OutcomeKind::Failed,
+        }
+    }
+
+    /// Why it was skipped or failed, in a sentence.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Outcome::Uploaded | Outcome::Unchanged => None,
+            Outcome::Skipped(skip) => Some(skip.to_string()),
+            Outcome::Failed(error) => Some(error.to_string()),
+        }
+    }
+
+    /// Why it was skipped or failed, in a word that does not change: what is counted.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Outcome::Uploaded | Outcome::Unchanged => "",
+            Outcome::Skipped(skip) => skip.code(),
+            Outcome::Failed(error) => error.code(),
+        }
+    }
+}
+
+impl Skip {
+    const fn code(&self) -> &'static str {
+        match self {
+            Skip::Stale => "stale",
+            Skip::Off => "off",
+            Skip::NoGeneration => "no_generation",
+            Skip::Inactive => "inactive",
+            Skip::Gone => "gone",
+            Skip::NotReady(_) => "not_ready",
+            Skip::OnlyAccessTimes => "only_access_times",
+        }
+    }
+}
+
+impl UploadError {
+    const fn code(&self) -> &'static str {
+        match self {
+            UploadError::Stale { .. } => "stale_generation",
+            UploadError::Generate(GenerateError::Pageserver(_)) => "layers",
+            UploadError::Generate(_) => "internal",
+            UploadError::Remote { .. } => "remote",
+            UploadError::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// Why a shard's heatmap is not uploaded now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -114,4 +195,7 @@ pub enum UploadError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// The host ended before it was done. What the bucket has is whole: the heatmap of before, or the new one.
+    #[error("cut off: the host is shutting down")]
+    Cancelled,
 }

@@ -7,7 +7,8 @@ use futures::stream::{self, Stream, StreamExt};
 use thermocline_policy::Uploads;
 
 use super::outcome::Attempt;
-use super::uploader::{Trigger, Uploader};
+use super::uploader::Uploader;
+use crate::jobs::Trigger;
 use crate::pageserver::Shard;
 use crate::policy::{DueUpload, UploadQueue};
 

@@ -8,6 +8,7 @@ use super::fence::{Verdict, judge};
 use super::generator::Generator;
 use super::outcome::{Attempt, GenerateError, Generated, Outcome, Skip, UploadError};
 use crate::heatmap::Encoded;
+use crate::jobs::Trigger;
 use crate::keys;
 use crate::pageserver::{AttachMode, PageserverError, Shard};
 use crate::remote::{Got, Remote, RemoteError};
@@ -15,17 +16,6 @@ use crate::remote::{Got, Remote, RemoteError};
 /// Most tries for one upload. The waits between them add up to 15 seconds at most: who still fails then has
 /// held its place for long enough, and comes back at the next period.
 pub const MAX_ATTEMPTS: u32 = 6;
-
-/// Who asks for an upload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// The clock: shards that are stale or have no period are left out, and small tenants of which only
-    /// access times moved.
-    Schedule,
-    /// Somebody, for this one shard: any attached and active shard, also a stale one, because a migration
-    /// flushes its last heatmap that way.
-    Command,
-}
 
 /// Uploads heatmaps to a bucket.
 #[derive(Clone, Debug)]
@@ -47,7 +37,9 @@ impl Uploader {
         Uploader { dry_run: true, ..self }
     }
 
-    /// Uploads one shard's heatmap, if it has to be. Dropping the future ends it; a put that is under way may
+    /// Uploads one shard's heatmap, if it has to be. By schedule, shards that are stale or have no period are left out,
+    /// and small tenants of which only access times moved. A command is for any attached and active shard, also a stale
+    /// one, because a migration flushes its last heatmap that way. Dropping the future ends it; a put that is under way may
     /// then still be carried out.
     pub async fn upload(&self, shard: &Shard, trigger: Trigger) -> Attempt {
         let began = self.generator.clock().elapsed();
@@ -130,7 +122,7 @@ impl Uploader {
         if self.dry_run {
             return outcome;
         }
-        if let Err(error) = self.generator.pageserver().uploaded(shard.id, &ours.bytes).await {
+        if let Err(error) = self.generator.pageserver().uploaded(shard, &ours.bytes).await {
             tracing::warn!(shard = %shard.id, %error, "the heatmap is in the bucket, but not in the local heatmap-v1.json");
         }
         outcome

@@ -133,6 +133,10 @@ impl Pageserver for FakePageserver {
         Ok(lock(&self.0).tenants.values().map(|tenant| tenant.shard.clone()).collect())
     }
 
+    async fn shard(&self, shard: TenantShardId) -> Result<Shard, PageserverError> {
+        self.attached(shard, |tenant| Ok(tenant.shard.clone()))
+    }
+
     async fn layers(&self, shard: TenantShardId) -> Result<LayerTable, PageserverError> {
         self.attached(shard, |tenant| {
             tenant.events.push(Event::Layers);
@@ -156,8 +160,8 @@ impl Pageserver for FakePageserver {
         Ok(Box::new(Guard(self.clone(), shard)))
     }
 
-    async fn uploaded(&self, shard: TenantShardId, heatmap: &[u8]) -> io::Result<()> {
-        let kept = self.with(shard, |tenant| {
+    async fn uploaded(&self, shard: &Shard, heatmap: &[u8]) -> io::Result<()> {
+        let kept = self.with(shard.id, |tenant| {
             if tenant.disk_full {
                 return Err(io::ErrorKind::StorageFull.into());
             }

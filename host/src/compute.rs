@@ -1,0 +1,29 @@
+//! Where computation runs: policies and encoding take milliseconds, and the reactor's threads are for waiting.
+
+/// Where computation runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compute {
+    /// On tokio's threads for blocking work.
+    #[default]
+    Threads,
+    /// Right where it is asked for. For simulations: threads would let the machine decide what happens first.
+    Inline,
+}
+
+/// A bug: the work panicked, or the runtime ended under it.
+#[derive(Debug, thiserror::Error)]
+#[error("the work was cut off: {0}")]
+pub struct CutOff(String);
+
+impl Compute {
+    /// Does the work, and answers what it did. Once begun, it goes on even if this future is dropped.
+    ///
+    /// # Errors
+    /// If it panics, or the runtime ends.
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CutOff> {
+        match self {
+            Compute::Threads => tokio::task::spawn_blocking(work).await.map_err(|error| CutOff(error.to_string())),
+            Compute::Inline => Ok(work()),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What the host counts, as plain data: an embedder's registry reads it whenever it is scraped.
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// How many observations were how large.
+    Histogram,
+    /// Only grows, but has the name under which dashboards know it: one that Prometheus' rules do not allow a counter.
+    Untyped,
+}
+
+/// All samples of one name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Family {
+    /// As in `/metrics`.
+    pub name: &'static str,
+    /// What it tells, in a sentence.
+    pub help: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// One for each set of labels.
+    pub samples: Vec<Sample>,
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Names and values.
+    pub labels: Vec<(&'static str, String)>,
+    /// What was measured.
+    pub value: Value,
+}
+
+/// What was measured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Of a counter or gauge.
+    Number(f64),
+    /// Of a histogram.
+    Histogram(Buckets),
+}
+
+/// A histogram.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Buckets {
+    /// Upper bounds, rising, and how many observations are not above each. All observations are not above infinity,
+    /// which is not listed.
+    pub cumulative: Vec<(f64, u64)>,
+    /// Of all observations.
+    pub sum: f64,
+    /// All observations.
+    pub count: u64,
+}
