@@ -3,9 +3,11 @@
 //! It is generic over the kind of work, see [`Work`]. What is due comes out of a heap of timers, so that a tick costs
 //! what is due and not what exists.
 
+mod stub;
 use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
+pub use stub::*;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;

@@ -6,6 +6,15 @@ use super::outcome::Skip;
 use crate::jobs::Trigger;
 use crate::pageserver::{AttachMode, Shard};
 
+/// How often a shard is uploaded by schedule; zero where it is not. One that is not active for now is passed over at its
+/// turn, and keeps it.
+pub(crate) fn period(shard: &Shard) -> Duration {
+    match eligible(&Shard { active: true, ..shard.clone() }, Trigger::Schedule) {
+        Ok(_) => shard.upload_period,
+        Err(_) => Duration::ZERO,
+    }
+}
+
 /// The generation under which a shard is uploaded, or why it is not.
 pub(super) fn eligible(shard: &Shard, trigger: Trigger) -> Result<u32, Skip> {
     let scheduled = trigger == Trigger::Schedule;

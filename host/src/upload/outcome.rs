@@ -62,6 +62,13 @@ pub struct Attempt {
     pub elapsed: Duration,
 }
 
+impl Attempt {
+    /// One that ended before it came to a heatmap.
+    pub(super) const fn without_heatmap(shard: TenantShardId, outcome: Outcome, elapsed: Duration) -> Self {
+        Attempt { shard, outcome, generated: None, revision: None, tries: 0, conflicts: 0, elapsed }
+    }
+}
+
 /// What happened.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -26,6 +26,14 @@ impl Uploader {
         Uploader { generator, remote, dry_run: false }
     }
 
+    pub(crate) const fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    pub(crate) fn remote(&self) -> &dyn Remote {
+        self.remote.as_ref()
+    }
+
     /// The same, but nothing is written anywhere: it says what it would do.
     #[must_use]
     pub fn dry_run(self) -> Self {
