@@ -8,7 +8,7 @@ mod record;
 mod sightings;
 mod uploads;
 
+pub use error::StateError;
 pub(crate) use known::Known;
 pub(crate) use sightings::{Sightings, StateDir};
-pub use error::StateError;
 pub use uploads::State;
