@@ -11,10 +11,10 @@ use thermocline::metrics::{Family, Kind, Value};
 /// Of the text, as in a header.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Writes families in their order. One without a sample is left out: there is nothing to read in it.
+/// Writes families in their order; of one without a sample its name and what it is.
 pub fn encode(families: &[Family]) -> String {
     let mut text = String::new();
-    for family in families.iter().filter(|family| !family.samples.is_empty()) {
+    for family in families {
         let kind = match family.kind {
             Kind::Counter => "counter",
             Kind::Gauge => "gauge",
@@ -111,6 +111,8 @@ thermocline_x{tenant_id="a\"\\\nb",shard_id=""} -Inf
 # HELP thermocline_x Says \\ and\nmore.
 # TYPE thermocline_x untyped
 thermocline_x NaN
+# HELP thermocline_x Says \\ and\nmore.
+# TYPE thermocline_x gauge
 # HELP thermocline_x Says \\ and\nmore.
 # TYPE thermocline_x histogram
 thermocline_x_bucket{le="+Inf"} 0
