@@ -112,15 +112,18 @@ impl PublicKey {
     /// What a token allows at a time.
     pub(crate) fn check(&self, token: &str, unix_s: i64) -> Result<Scope, TokenError> {
         install_verifier();
+        jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
         // The library would ask the machine's clock.
         validation.validate_exp = false;
-        let token = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
-        jsonwebtoken::decode::<Claims>(token, &self.0, &validation).map_err(|error| match error.kind() {
-            ErrorKind::InvalidSignature => TokenError::Signature,
-            ErrorKind::Json(_) | ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidAudience => TokenError::Claims,
-            _ => TokenError::Malformed,
-        })?;
+        let token =
+            jsonwebtoken::decode::<Claims>(token, &self.0, &validation).map_err(|error| match error.kind() {
+                ErrorKind::InvalidSignature => TokenError::Signature,
+                ErrorKind::Json(_) | ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidAudience => {
+                    TokenError::Claims
+                }
+                _ => TokenError::Malformed,
+            })?;
         let Claims { exp, nbf, scope, tenant_id } = token.claims;
         #[allow(clippy::cast_precision_loss, reason = "seconds of this age of the universe are exact")]
         let now_s = unix_s as f64;
