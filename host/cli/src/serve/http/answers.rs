@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thermocline::host::{HeatmapStatus, HostStatus, LastJob, PolicyStatus, ShardStatus};
-use thermocline::jobs::Trigger;
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::AttachMode;
 use utoipa::{IntoParams, ToSchema};
@@ -184,10 +183,7 @@ impl From<LastJob> for Last {
     fn from(last: LastJob) -> Self {
         Last {
             ended_unix_s: last.ended_unix_s,
-            trigger: match last.trigger {
-                Trigger::Schedule => "schedule",
-                Trigger::Command => "command",
-            },
+            trigger: last.trigger.as_str(),
             outcome: last.outcome.as_str(),
             reason: last.reason,
             elapsed_ms: last.elapsed.as_secs_f64() * 1e3,

@@ -10,7 +10,6 @@ use axum::response::Response;
 use rstest::rstest;
 use serde_json::{Value, json};
 use thermocline::Digest;
-use thermocline::heatmap::{Encoded, PolicyIdentity};
 use thermocline::host::{HeatmapStatus, HostStatus, LastJob, PolicyStatus, ShardStatus};
 use thermocline::jobs::{CommandError, Trigger};
 use thermocline::keys;
@@ -18,7 +17,7 @@ use thermocline::layer::{Generation, TenantShardId};
 use thermocline::metrics::{Family, Kind, Sample, Value as Measured};
 use thermocline::pageserver::{AttachMode, PageserverError};
 use thermocline::remote::{LocalDir, PutIf, RemoteError};
-use thermocline::upload::{Attempt, GenerateError, Generated, Outcome, OutcomeKind, Skip, UploadError};
+use thermocline::upload::{Attempt, GenerateError, Outcome, OutcomeKind, Skip, UploadError};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
@@ -57,8 +56,8 @@ impl Service for Double {
         self.arrived.add_permits(1);
         self.gate.acquire().await.unwrap().forget();
         let outcome = (self.answer)(shard)?;
-        let generated = matches!(outcome, Outcome::Uploaded | Outcome::Unchanged).then(generated);
-        Ok(Arc::new(Attempt { shard, outcome, generated, elapsed: Duration::from_micros(1500) }))
+        let elapsed = Duration::from_micros(1500);
+        Ok(Arc::new(Attempt { shard, outcome, generated: None, revision: None, tries: 1, conflicts: 0, elapsed }))
     }
 
     fn status(&self) -> HostStatus {
@@ -85,14 +84,6 @@ impl Service for Double {
             samples: samples.collect(),
         }]
     }
-}
-
-fn generated() -> Generated {
-    let bytes = bytes();
-    let digest = Digest::of(&bytes);
-    let heatmap = Encoded { bytes, digest, content_digest: digest, hot_layers: 3, cold_layers: 1, hot_bytes: 42 };
-    let policy = PolicyIdentity { name: "resident-set".into(), version: "1.0.0".into(), digest: digest.to_string() };
-    Generated { heatmap, policy, policy_error: None }
 }
 
 fn bytes() -> axum::body::Bytes {
@@ -231,12 +222,12 @@ fn failed_to_read(error: PageserverError) -> Outcome {
 }
 
 #[tokio::test]
-async fn an_upload_tells_of_the_heatmap() {
+async fn an_upload_is_told_as_the_command_tells_it() {
     let (_bucket, api) = api_of(Double::default(), live());
     let response = answer(&api, Method::POST, &format!("/v1/tenant/{SHARD}/heatmap_upload")).await;
     let expected = json!({
-        "shard": SHARD, "outcome": "uploaded", "reason": null, "layers": 4, "cold_layers": 1, "hot_bytes": 42,
-        "bytes": 16, "elapsed_ms": 1.5, "policy": "resident-set 1.0.0", "policy_error": null,
+        "shard": SHARD, "outcome": "uploaded", "reason": null, "layers": null, "cold_layers": null, "hot_bytes": null,
+        "bytes": null, "elapsed_ms": 1.5, "policy": null, "policy_error": null,
     });
     assert_eq!(body(response).await, expected);
 }
@@ -346,9 +337,13 @@ async fn a_heatmap_is_handed_out_as_it_is_in_the_bucket() {
 
 #[tokio::test]
 async fn a_bucket_that_fails_is_502() {
-    let (bucket, api) = api_of(Double::default(), live());
-    // A folder where the object should be.
-    std::fs::create_dir_all(bucket.path().join(keys::heatmap(SHARD.parse().unwrap()))).unwrap();
+    let bucket = tempfile::tempdir().unwrap();
+    let limits = thermocline::remote::Limits { object_bytes: 3, ..Default::default() };
+    let remote = LocalDir::new(bucket.path()).unwrap().with_limits(limits);
+    let object = bucket.path().join(keys::heatmap(SHARD.parse().unwrap()));
+    std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+    std::fs::write(object, "too large").unwrap();
+    let api = Api::new(Arc::new(Double::default()), Arc::new(remote), Arc::new(Still), live());
     let response = answer(&api, Method::GET, &format!("/v1/tenant/{SHARD}/heatmap")).await;
     assert_eq!(response.status(), 502);
     assert!(body(response).await["msg"].as_str().unwrap().contains(SHARD));
