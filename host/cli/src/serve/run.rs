@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use thermocline::clock::{Clock, SystemClock};
-use thermocline::datadir::Location;
+use thermocline::datadir::{DataDir, Location, Watch};
 use thermocline::policy::Judge;
 use thermocline::{Host, HostHandle, State};
 use tokio::net::TcpListener;
@@ -76,7 +77,10 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
     let state = State::open(&config.state_dir.join(STATE_FILE)).context("state_dir")?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let host = Host::builder(Arc::new(parts.data_dir), Arc::clone(&parts.remote), Arc::clone(&parts.judge))
+    if let Err(error) = parts.data_dir.remove_leftovers(clock.unix_s()).await {
+        tracing::warn!("{}: what killed processes left behind stays: {error}", config.state_dir.display());
+    }
+    let host = Host::builder(Arc::new(parts.data_dir.clone()), Arc::clone(&parts.remote), Arc::clone(&parts.judge))
         .clock(Arc::clone(&clock))
         .state(state)
         .concurrency(config.concurrency)
@@ -85,6 +89,8 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
         .shutdown_limit(config.shutdown_timeout)
         .build()
         .spawn();
+    let watch = watch(&parts.data_dir, &host);
+    let forgetting = tokio::spawn(forget_revisions(parts.data_dir.clone(), config.rescan_period, Arc::clone(&clock)));
     let api = Api::new(Arc::new(host.clone()), parts.remote, Arc::clone(&clock), parts.live);
     let stop = CancellationToken::new();
     let limits = http::Limits {
@@ -119,11 +125,33 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
         }
     };
     watchdog.abort();
+    forgetting.abort();
+    drop(watch);
     for shard in &drained.cut_off {
         tracing::warn!(%shard, "its upload was cut off: the bucket has the heatmap of before, or the new one");
     }
     tracing::info!("ended");
     Ok(Verdict::Good)
+}
+
+/// Tells the host of shards that come, go, or change. Without it, all are listed from time to time, and looked at at
+/// every turn.
+fn watch(data_dir: &DataDir, host: &HostHandle) -> Option<Watch> {
+    let told = host.clone();
+    let watch = data_dir.watch(move |shard| match shard {
+        Some(shard) => told.changed(shard),
+        None => told.rescan(),
+    });
+    watch.inspect_err(|error| tracing::warn!("{error}")).ok()
+}
+
+/// Nobody is told of access times, nor of what happens in the bucket. So every shard is looked at from time to time,
+/// whether or not its folder changed.
+async fn forget_revisions(data_dir: DataDir, period: Duration, clock: Arc<dyn Clock>) {
+    loop {
+        clock.sleep(period).await;
+        data_dir.forget_revisions();
+    }
 }
 
 /// What a reload needs.
