@@ -87,9 +87,10 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
         .rescan_period(config.rescan_period)
         .recheck_period(config.recheck_period)
         .shutdown_limit(config.shutdown_timeout)
-        .build()
-        .spawn();
-    let watch = watch(&parts.data_dir, &host);
+        .build();
+    // Before the host looks: what is looked at before it is watched would be looked at again.
+    let watch = watch(&parts.data_dir, &host.handle());
+    let host = host.spawn();
     let forgetting = tokio::spawn(forget_revisions(parts.data_dir.clone(), config.rescan_period, Arc::clone(&clock)));
     let api = Api::new(Arc::new(host.clone()), parts.remote, Arc::clone(&clock), parts.live);
     let stop = CancellationToken::new();
