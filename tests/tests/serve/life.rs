@@ -7,7 +7,7 @@ use rstest::rstest;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::daemon::{Daemon, serve, settings};
+use crate::daemon::{Daemon, PATIENCE, serve, settings};
 use crate::node::{Node, image};
 
 const SHARD: &str = "0a110000000000000000000000000001";
@@ -100,6 +100,7 @@ fn the_service_manager_is_told() {
     let node = node();
     let path = node.root().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let next = || {
         let mut told = [0; 512];
         let bytes = socket.recv(&mut told).unwrap();
