@@ -30,7 +30,6 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Upload the heatmap of every attached tenant shard
     Upload(UploadArgs),
-    /// Keep the heatmap of every attached tenant shard fresh, until told to end
     Serve(ServeArgs),
     /// Look into heatmaps
     Heatmap {
@@ -165,7 +164,7 @@ pub struct UploadArgs {
     pub json: bool,
 }
 
-/// Keeps the heatmap of every attached tenant shard fresh, until told to end.
+/// Keep the heatmap of every attached tenant shard fresh, until told to end
 ///
 /// The smallest configuration:
 ///
