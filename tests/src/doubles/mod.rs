@@ -9,6 +9,7 @@ mod memory;
 mod pageserver;
 mod recording;
 mod rival;
+mod sim_clock;
 
 pub use clock::FakeClock;
 pub use flaky::{Fault, Flaky, Odds};
@@ -18,6 +19,7 @@ pub use memory::Memory;
 pub use pageserver::{Event, FakePageserver};
 pub use recording::{Record, Recording};
 pub use rival::Rival;
+pub use sim_clock::SimClock;
 
 /// What a remote can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +35,6 @@ pub enum Call {
 }
 
 /// A test that panicked while it held a lock has failed already: others go on with what is there.
-fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
