@@ -4,15 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use super::error::DeleteError;
-use super::status::{HostStatus, ShardStatus};
+use super::inner::{Inner, lock};
 use crate::jobs::CommandError;
 use crate::layer::TenantShardId;
-use crate::metrics::Family;
 use crate::upload::Attempt;
 
 /// A running host. Clones are of the same one; dropping them all does not end it.
 #[derive(Clone, Debug)]
-pub struct HostHandle {}
+pub struct HostHandle(pub(super) Arc<Inner>);
 
 /// How a shutdown went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,55 +27,38 @@ impl HostHandle {
     /// # Errors
     /// If too many commands run, or the host is shutting down.
     pub async fn upload_now(&self, shard: TenantShardId) -> Result<Arc<Attempt>, CommandError> {
-        todo!()
+        self.0.jobs.command(shard).await
     }
 
-    /// Removes the heatmap of a shard that was deleted, and all that is remembered of it.
+    /// Removes the heatmap of a shard that was deleted, and all that is remembered of it. A job of it that runs is
+    /// waited for.
     ///
     /// # Errors
     /// If the shard is still attached here, the bucket has a heatmap of a higher generation, or does not answer.
     pub async fn delete_now(&self, shard: TenantShardId) -> Result<(), DeleteError> {
-        todo!()
+        self.0.delete(shard).await
     }
 
     /// A shard came, went, or changed its settings: it is looked at now, rather than at the next rescan.
     pub fn changed(&self, shard: TenantShardId) {
-        todo!()
+        self.0.uploads.moved.tell(shard);
     }
 
     /// Lists all shards anew, now.
     pub fn rescan(&self) {
-        todo!()
+        self.0.uploads.moved.tell_all();
     }
 
     /// Uploads that run at once by schedule, from now on.
     pub fn set_concurrency(&self, concurrency: NonZeroUsize) {
-        todo!()
+        self.0.jobs.set_concurrency(concurrency);
     }
 
-    /// The host as a whole.
-    pub fn status(&self) -> HostStatus {
-        todo!()
-    }
-
-    /// One shard; `None` where it is not attached here.
-    pub fn shard(&self, shard: TenantShardId) -> Option<ShardStatus> {
-        todo!()
-    }
-
-    /// Every shard, in the order of their ids.
-    pub fn shards(&self) -> Vec<ShardStatus> {
-        todo!()
-    }
-
-    /// Everything that is counted. `series` bounds the metrics that have a series for each shard: the stalest are shown.
-    pub fn metrics(&self, series: usize) -> Vec<Family> {
-        todo!()
-    }
-
-    /// Takes no more work, waits for uploads that run up to the limit, cuts off the others, and keeps the state.
-    /// Answers when the host has ended; a second call waits for the same end.
+    /// Takes no more work, waits for uploads that run up to the limit, cuts off the others, and keeps the state. Tries
+    /// that have failed are not repeated. Answers when the host has ended; a second call waits for the same end.
     pub async fn shutdown(&self) -> Drained {
-        todo!()
+        self.0.uploads.stopping.cancel();
+        self.0.ended.cancelled().await;
+        lock(&self.0.drained).clone()
     }
 }

@@ -3,20 +3,32 @@
 //! It is generic over the kind of work, see [`Work`]. What is due comes out of a heap of timers, so that a tick costs
 //! what is due and not what exists.
 
+mod stub;
 use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
+pub use stub::*;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 /// Who asks for a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Trigger {
     /// The clock.
     Schedule,
     /// Somebody, for this one key.
     Command,
+}
+
+impl Trigger {
+    /// As in labels and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Trigger::Schedule => "schedule",
+            Trigger::Command => "command",
+        }
+    }
 }
 
 /// A job that is due.

@@ -1,5 +1,11 @@
 //! What the host counts, as plain data: an embedder's registry reads it whenever it is scraped.
 
+mod counters;
+mod histogram;
+
+pub(crate) use counters::{Counters, PolicyCall, duration_label};
+pub(crate) use histogram::Histogram;
+
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -24,6 +30,13 @@ pub struct Family {
     pub kind: Kind,
     /// One for each set of labels.
     pub samples: Vec<Sample>,
+}
+
+impl Family {
+    /// One number without labels.
+    pub(crate) fn one(name: &'static str, help: &'static str, kind: Kind, value: u64) -> Self {
+        Family { name, help, kind, samples: vec![Sample { labels: Vec::new(), value: Value::Number(value as f64) }] }
+    }
 }
 
 /// One value.

@@ -41,6 +41,7 @@ pub struct Policy {
     shape: Shape,
     size_bytes: usize,
     config: String,
+    key: Digest,
     pre: PolicyPre<CallState>,
 }
 
@@ -121,7 +122,8 @@ impl Policy {
         if let Err(bad) = check_description(&description) {
             return Err(PolicyError::new(identity, PolicyErrorKind::Description(bad), report));
         }
-        identity = PolicyIdentity::named(identity.digest(), &description);
+        let digest = identity.digest();
+        identity = PolicyIdentity::named(digest, &description);
 
         Ok(Policy {
             engine: engine.clone(),
@@ -130,6 +132,7 @@ impl Policy {
             shape,
             size_bytes: bytes.len(),
             config: NO_CONFIG.into(),
+            key: key(digest, NO_CONFIG),
             pre,
         })
     }
@@ -155,6 +158,7 @@ impl Policy {
             shape: self.shape.clone(),
             size_bytes: self.size_bytes,
             config: config.into(),
+            key: key(self.identity.digest(), config),
             pre: self.pre.clone(),
         })
     }
@@ -237,6 +241,15 @@ impl Policy {
     pub fn config(&self) -> &str {
         &self.config
     }
+
+    /// Stands for the component and its configuration: what one of them remembers is nothing to another.
+    pub(crate) const fn key(&self) -> Digest {
+        self.key
+    }
+}
+
+fn key(component: Digest, config: &str) -> Digest {
+    Digest::of(&[component.as_bytes(), config.as_bytes()].concat())
 }
 
 impl std::fmt::Debug for Policy {

@@ -91,6 +91,23 @@ impl fmt::Display for PolicyError {
 /// Without a source: it prints all of them, and whoever prints a chain would print them again.
 impl std::error::Error for PolicyError {}
 
+impl PolicyErrorKind {
+    /// What happened, in a word that does not change: what is counted.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            PolicyErrorKind::Refused { .. } => "refused",
+            PolicyErrorKind::Deadline { .. } => "deadline",
+            PolicyErrorKind::Memory { .. } => "memory",
+            PolicyErrorKind::Trap { .. } => "trap",
+            PolicyErrorKind::Unreadable { .. } | PolicyErrorKind::Selection(_) | PolicyErrorKind::Ranking(_) => {
+                "answer"
+            }
+            PolicyErrorKind::Busy { .. } => "busy",
+            _ => "other",
+        }
+    }
+}
+
 /// What happened to a policy.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]

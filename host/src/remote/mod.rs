@@ -1,5 +1,6 @@
 //! Object storage behind one small trait.
 
+mod bounded;
 pub mod conformance;
 mod error;
 mod key;
@@ -13,6 +14,8 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+pub(crate) use bounded::Bounded;
+pub use bounded::CALL_LIMIT;
 pub use error::{OpenError, RemoteError};
 pub use key::{KeyError, MAX_COMPONENT_BYTES, MAX_KEY_BYTES, check_key, check_prefix};
 pub use local::LocalDir;

@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The wait after failed try number `attempt`, counted from 1: doubled each time, up to a bound, and then a
 /// share of it between a half and the whole. The share comes from the shard's id and the number of the try,
 /// so that shards that failed together do not come back together, and a run can be repeated.
-pub(super) fn wait_after(shard: TenantShardId, attempt: u32) -> Duration {
+pub(crate) fn wait_after(shard: TenantShardId, attempt: u32) -> Duration {
     let doubled = FIRST.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST);
     let mut hasher = SipHasher13::new();
     hasher.write(shard.tenant.as_bytes());

@@ -6,10 +6,12 @@ use thermocline_policy::Tenant;
 
 use super::outcome::{GenerateError, Generated};
 use crate::clock::Clock;
+use crate::compute::Compute;
 use crate::heatmap::{Header, PolicyIdentity, encode};
 use crate::layer::LayerTable;
 use crate::pageserver::{Pageserver, Shard};
 use crate::policy::Judge;
+use crate::state::State;
 
 /// Makes heatmaps.
 #[derive(Clone, Debug)]
@@ -17,24 +19,35 @@ pub struct Generator {
     pageserver: Arc<dyn Pageserver>,
     judge: Arc<Judge>,
     clock: Arc<dyn Clock>,
+    compute: Compute,
+    state: Option<State>,
 }
 
 impl Generator {
-    /// Heatmaps of a pageserver's shards, as a policy decides them.
+    /// Heatmaps of a pageserver's shards, as a policy decides them. What the policy wants remembered is not.
     pub fn new(pageserver: Arc<dyn Pageserver>, judge: Arc<Judge>, clock: Arc<dyn Clock>) -> Self {
-        Generator { pageserver, judge, clock }
+        Generator { pageserver, judge, clock, compute: Compute::default(), state: None }
     }
 
-    pub(super) fn pageserver(&self) -> &dyn Pageserver {
+    /// The same, but what the policy wants remembered is kept in `state`, and it computes as `compute` says.
+    pub(crate) fn remembering(self, state: State, compute: Compute) -> Self {
+        Generator { compute, state: Some(state), ..self }
+    }
+
+    pub(crate) fn pageserver(&self) -> &dyn Pageserver {
         self.pageserver.as_ref()
     }
 
-    pub(super) const fn judge(&self) -> &Arc<Judge> {
+    pub(crate) const fn judge(&self) -> &Arc<Judge> {
         &self.judge
     }
 
-    pub(super) fn clock(&self) -> &dyn Clock {
+    pub(crate) fn clock(&self) -> &dyn Clock {
         self.clock.as_ref()
+    }
+
+    pub(crate) const fn compute(&self) -> Compute {
+        self.compute
     }
 
     /// The heatmap of one shard, as of now. `generation` is the shard's: a heatmap cannot do without.
@@ -44,30 +57,56 @@ impl Generator {
     /// and [`Generated::policy_error`] says why.
     pub async fn generate(&self, shard: &Shard, generation: u32) -> Result<Generated, GenerateError> {
         let table = Arc::new(self.pageserver.layers(shard.id).await?);
-        let tenant = Tenant {
-            shard: shard.id.to_string(),
-            generation,
-            now: self.clock.unix_s(),
-            checkpoint_distance: shard.checkpoint_distance_bytes,
+        let asked = Asked {
+            shard: shard.clone(),
+            tenant: Tenant {
+                shard: shard.id.to_string(),
+                generation,
+                now: self.clock.unix_s(),
+                checkpoint_distance: shard.checkpoint_distance_bytes,
+            },
+            table,
         };
-        // A period of zero would tell standbys to look all the time; none tells them to choose.
-        let upload_period_ms = (!shard.upload_period.is_zero()).then_some(shard.upload_period.as_millis());
-        let judge = Arc::clone(&self.judge);
-        // Policies and encoding compute; the reactor's threads are for waiting.
-        let made = tokio::task::spawn_blocking(move || decide_and_encode(&judge, &tenant, upload_period_ms, &table));
-        made.await.map_err(|error| GenerateError::CutOff(error.to_string()))?
+        let (judge, state) = (Arc::clone(&self.judge), self.state.clone());
+        self.compute.run(move || asked.decide_and_encode(&judge, state.as_ref())).await?
     }
 }
 
-fn decide_and_encode(
-    judge: &Judge,
-    tenant: &Tenant,
-    upload_period_ms: Option<u128>,
-    table: &Arc<LayerTable>,
-) -> Result<Generated, GenerateError> {
-    let verdict = judge.select(tenant, table, &[]).map_err(Box::new)?;
-    let policy = PolicyIdentity::from(judge.policy().identity());
-    let header = Header { generation: tenant.generation, upload_period_ms, policy };
-    let heatmap = encode(&header, table, &verdict.answer);
-    Ok(Generated { heatmap, policy: header.policy, policy_error: verdict.failure })
+/// What a policy is asked.
+struct Asked {
+    shard: Shard,
+    tenant: Tenant,
+    table: Arc<LayerTable>,
+}
+
+impl Asked {
+    fn decide_and_encode(self, judge: &Judge, state: Option<&State>) -> Result<Generated, GenerateError> {
+        let id = self.shard.id;
+        let policy_key = judge.policy().key();
+        let memory = state.map(|state| state.memory(id, policy_key)).transpose().unwrap_or_else(|error| {
+            tracing::warn!("what the policy remembers cannot be read, and counts as nothing: {error}");
+            None
+        });
+        let verdict = judge.select(&self.tenant, &self.table, &memory.unwrap_or_default()).map_err(Box::new)?;
+        if let (Some(state), Some(memory)) = (state, verdict.memory()) {
+            state.keep_memory(id, policy_key, memory.to_vec());
+        }
+
+        // A period of zero would tell standbys to look all the time; none tells them to choose.
+        let period = self.shard.upload_period;
+        let header = Header {
+            generation: self.tenant.generation,
+            upload_period_ms: (!period.is_zero()).then_some(period.as_millis()),
+            policy: PolicyIdentity::from(judge.policy().identity()),
+        };
+        Ok(Generated {
+            heatmap: encode(&header, &self.table, &verdict.answer),
+            scored: verdict.answer.heats().is_some(),
+            valid_for_s: verdict.answer.valid_for_s(),
+            policy: header.policy,
+            policy_key,
+            policy_error: verdict.failure,
+            report: verdict.report,
+        })
+    }
 }

@@ -1,11 +1,14 @@
 //! What became of an upload. Whoever asked for one is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Digest;
+use crate::compute::CutOff;
 use crate::heatmap::{Encoded, PolicyIdentity};
 use crate::layer::TenantShardId;
-use crate::pageserver::PageserverError;
-use crate::policy::{JudgeError, PolicyError};
+use crate::pageserver::{PageserverError, Revision};
+use crate::policy::{JudgeError, PolicyError, Report};
 use crate::remote::RemoteError;
 
 /// One shard's heatmap, and who decided what it lists.
@@ -17,6 +20,12 @@ pub struct Generated {
     pub policy: PolicyIdentity,
     /// Why it did not decide, and the built-in one did.
     pub policy_error: Option<PolicyError>,
+    /// What its call used up and logged.
+    pub report: Report,
+    /// Seconds for which this stays right if no layer changes; `None`: for ever.
+    pub valid_for_s: Option<u64>,
+    pub(super) scored: bool,
+    pub(super) policy_key: Digest,
 }
 
 /// Why there is no heatmap of a shard.
@@ -30,8 +39,8 @@ pub enum GenerateError {
     #[error(transparent)]
     Judge(#[from] Box<JudgeError>),
     /// A bug: the work ended without an answer.
-    #[error("the work was cut off: {0}")]
-    CutOff(String),
+    #[error(transparent)]
+    CutOff(#[from] CutOff),
 }
 
 /// One shard's turn.
@@ -41,10 +50,23 @@ pub struct Attempt {
     pub shard: TenantShardId,
     /// What happened.
     pub outcome: Outcome,
-    /// The heatmap, unless the shard was skipped or failed before there was one.
-    pub generated: Option<Generated>,
+    /// The heatmap, unless the shard was skipped or failed before there was one, or nothing has changed since the last.
+    pub generated: Option<Arc<Generated>>,
+    /// What the shard was at when it was looked at last.
+    pub revision: Option<Revision>,
+    /// How often it was tried.
+    pub tries: u32,
+    /// How often another writer was met.
+    pub conflicts: u32,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl Attempt {
+    /// One that ended before it came to a heatmap.
+    pub(super) const fn without_heatmap(shard: TenantShardId, outcome: Outcome, elapsed: Duration) -> Self {
+        Attempt { shard, outcome, generated: None, revision: None, tries: 0, conflicts: 0, elapsed }
+    }
 }
 
 /// What happened.
@@ -137,6 +159,7 @@ impl UploadError {
             UploadError::Generate(GenerateError::Pageserver(_)) => "layers",
             UploadError::Generate(_) => "internal",
             UploadError::Remote { .. } => "remote",
+            UploadError::TimedOut(_) => "timed_out",
             UploadError::Cancelled => "cancelled",
         }
     }
@@ -195,6 +218,9 @@ pub enum UploadError {
         /// How often it was tried.
         attempts: u32,
     },
+    /// It took longer than one may.
+    #[error("given up after {0:?}: the pageserver or the store hangs")]
+    TimedOut(Duration),
     /// The host ended before it was done. What the bucket has is whole: the heatmap of before, or the new one.
     #[error("cut off: the host is shutting down")]
     Cancelled,

@@ -1,0 +1,204 @@
+//! A host while it runs: its jobs, the list of shards, and the state file.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::future::{join, select};
+use tokio_util::sync::DropGuard;
+
+use super::builder::HostBuilder;
+use super::handle::{Drained, HostHandle};
+use super::inner::{Inner, lock};
+use crate::jobs::JobLoop;
+use crate::layer::TenantShardId;
+use crate::pageserver::{Pageserver, PageserverError, Shard};
+use crate::policy::Judge;
+use crate::remote::Remote;
+use crate::upload::{News, Uploads, period};
+
+/// How often what is to survive a restart is written.
+const COMMIT_PERIOD: Duration = Duration::from_secs(1);
+
+/// How soon a pageserver whose shards could not be listed is asked again.
+const RELIST_PERIOD: Duration = Duration::from_secs(5);
+
+/// Shards after which others get the thread.
+const YIELD_EVERY: usize = 1000;
+
+/// A host that is ready to run.
+#[derive(Debug)]
+pub struct Host {
+    handle: HostHandle,
+    jobs: JobLoop<Uploads>,
+    rescan_period: Duration,
+    shutdown_limit: Duration,
+    /// Tells the handles that the host has ended, also where it is dropped.
+    ended: DropGuard,
+}
+
+impl Host {
+    /// Keeps the heatmaps of `pageserver`'s shards in `remote` as `judge` decides them.
+    pub fn builder(pageserver: Arc<dyn Pageserver>, remote: Arc<dyn Remote>, judge: Arc<Judge>) -> HostBuilder {
+        HostBuilder::new(pageserver, remote, judge)
+    }
+
+    pub(super) fn new(
+        handle: HostHandle,
+        jobs: JobLoop<Uploads>,
+        rescan_period: Duration,
+        shutdown_limit: Duration,
+    ) -> Self {
+        let ended = handle.0.ended.clone().drop_guard();
+        Host { handle, jobs, rescan_period, shutdown_limit, ended }
+    }
+
+    /// To ask it things, and to end it.
+    pub fn handle(&self) -> HostHandle {
+        self.handle.clone()
+    }
+
+    /// Runs it on this runtime until the handle's [`shutdown`](HostHandle::shutdown).
+    pub fn spawn(self) -> HostHandle {
+        let handle = self.handle();
+        tokio::spawn(self.run());
+        handle
+    }
+
+    /// Runs it until a handle's [`shutdown`](HostHandle::shutdown). All that it does it does within this future: whoever
+    /// drops it ends it at once, as a crash would.
+    pub async fn run(self) {
+        let Host { handle, jobs, rescan_period, shutdown_limit, ended } = self;
+        let host = &*handle.0;
+        let stop = async {
+            host.uploads.stopping.cancelled().await;
+            let cut_off = host.jobs.shutdown(shutdown_limit).await;
+            *lock(&host.drained) = Drained { cut_off };
+        };
+        let work = pin!(join(jobs.run(), stop));
+        let keep = pin!(join(host.keep_shards(rescan_period), host.keep_state()));
+        select(work, keep).await;
+        host.commit().await;
+        drop(ended);
+    }
+}
+
+impl Inner {
+    /// Keeps the list of shards: what is told at once, and everything from time to time.
+    async fn keep_shards(&self, rescan_period: Duration) {
+        let mut next_rescan = self.clock().elapsed();
+        loop {
+            let News { all, shards } = self.uploads.moved.take();
+            if all || self.clock().elapsed() >= next_rescan {
+                let wait = if self.rescan().await { rescan_period } else { rescan_period.min(RELIST_PERIOD) };
+                next_rescan = self.clock().elapsed().saturating_add(wait);
+            } else {
+                for (number, shard) in shards.into_iter().enumerate() {
+                    self.look(shard).await;
+                    yield_after(number).await;
+                }
+            }
+            let wait = next_rescan.saturating_sub(self.clock().elapsed());
+            select(pin!(self.uploads.moved.told()), self.clock().sleep(wait)).await;
+        }
+    }
+
+    /// Lists all shards. Answers whether it could.
+    async fn rescan(&self) -> bool {
+        let listed = match self.uploads.uploader.generator().pageserver().shards().await {
+            Ok(listed) => listed,
+            Err(error) => {
+                self.uploads.counters.pageserver_errors.fetch_add(1, Ordering::Relaxed);
+                let told = format!("{:#}", Chain(&error));
+                let before = lock(&self.pageserver_error).replace(told.clone());
+                if before.as_ref() != Some(&told) {
+                    tracing::warn!("{told}; the shards known so far are served");
+                }
+                return false;
+            }
+        };
+        *lock(&self.pageserver_error) = None;
+        let mut ids = Vec::with_capacity(listed.len());
+        for (number, shard) in listed.into_iter().enumerate() {
+            ids.push(shard.id);
+            self.see(shard);
+            yield_after(number).await;
+        }
+        ids.sort_unstable();
+        for (number, shard) in self.uploads.registry.missing_from(&ids).into_iter().enumerate() {
+            // It may have come since.
+            self.look(shard).await;
+            yield_after(number).await;
+        }
+        true
+    }
+
+    /// Looks at one shard.
+    async fn look(&self, shard: TenantShardId) {
+        match self.uploads.uploader.generator().pageserver().shard(shard).await {
+            Ok(shard) => self.see(shard),
+            Err(PageserverError::NotAttached(_)) => self.forget(shard),
+            // It is there, and its turns say what is wrong with it.
+            Err(error) => tracing::debug!(%shard, "{error}"),
+        }
+    }
+
+    fn see(&self, shard: Shard) {
+        self.jobs.set(shard.id, period(&shard));
+        self.uploads.registry.see(shard);
+    }
+
+    /// Forgets a shard that is not attached here any more. Its heatmap in the bucket stays: it is another location's
+    /// now, or is deleted by whoever knows that the tenant is.
+    pub(super) fn forget(&self, shard: TenantShardId) {
+        self.jobs.remove(shard);
+        self.uploads.registry.forget(shard);
+        self.uploads.state.forget(shard);
+    }
+
+    /// Writes the state as it changes.
+    async fn keep_state(&self) {
+        loop {
+            self.clock().sleep(COMMIT_PERIOD).await;
+            self.commit().await;
+        }
+    }
+
+    async fn commit(&self) {
+        let state = self.uploads.state.clone();
+        if state.pending_bytes() == 0 {
+            return;
+        }
+        let failure = match self.uploads.uploader.generator().compute().run(move || state.commit()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        let before = self.uploads.counters.state_write_errors.fetch_add(1, Ordering::Relaxed);
+        if before == 0 {
+            tracing::warn!("{failure}; it is tried again, and a restart meanwhile reads every heatmap from the bucket");
+        }
+    }
+}
+
+async fn yield_after(number: usize) {
+    if number % YIELD_EVERY == YIELD_EVERY - 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// An error with all its sources, on one line.
+struct Chain<'a>(&'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! Uploads of heatmaps as a kind of work for the job loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+
+use super::eligible::period;
+use super::moved::Moved;
+use super::outcome::{Attempt, Outcome, Skip, UploadError};
+use super::past::Past;
+use super::registry::{Ended, Registry};
+use super::turn::Turn;
+use super::uploader::Uploader;
+use crate::heatmap::PolicyIdentity;
+use crate::jobs::{Due, Trigger, Work};
+use crate::layer::TenantShardId;
+use crate::metrics::{Counters, PolicyCall};
+use crate::policy::{DueUpload, UploadQueue};
+use crate::state::{Known, State};
+
+/// The longest turn: all tries and the waits between them. Stores and pageservers that bound their answers never let
+/// one become so long; it is for those that hang.
+pub const TURN_LIMIT: Duration = Duration::from_mins(10);
+
+/// Uploads of heatmaps.
+#[derive(Debug)]
+pub(crate) struct Uploads {
+    pub(crate) uploader: Uploader,
+    pub(crate) registry: Registry,
+    pub(crate) state: State,
+    pub(crate) counters: Counters,
+    /// How long what is remembered of the bucket is believed.
+    pub(crate) recheck_period: Duration,
+    /// No more tries once this is cancelled.
+    pub(crate) stopping: CancellationToken,
+    /// A turn has ended.
+    pub(crate) ended: Notify,
+    /// Is told of shards that are not as they were listed.
+    pub(crate) moved: Moved,
+}
+
+impl Uploads {
+    async fn turn(&self, shard: TenantShardId, trigger: Trigger, cancel: &CancellationToken) -> Attempt {
+        let (generator, began) = (&self.uploader.generator, self.uploader.generator.clock().elapsed());
+        let past = self.registry.begin(shard);
+        let _ended = EndTurn(self, shard);
+        let (known, in_doubt) = (past.ours.clone(), Past { asked: None, ..past.clone() });
+        let turn = Turn::new(&self.uploader, shard, trigger, past, &self.stopping).believing_for(self.recheck_period);
+        let done = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(UploadError::Cancelled),
+            done = turn.run() => Ok(done),
+            () = generator.clock().sleep(TURN_LIMIT) => Err(UploadError::TimedOut(TURN_LIMIT)),
+        };
+        let now = generator.clock().elapsed();
+        let (attempt, past, seen) = done.unwrap_or_else(|error| {
+            let elapsed = now.saturating_sub(began);
+            (Attempt::without_heatmap(shard, Outcome::Failed(error), elapsed), in_doubt, None)
+        });
+        self.keep(shard, known.as_ref(), past.ours.as_ref());
+        let before = self.registry.with(shard, |tracked| (period(&tracked.shard), tracked.shard.generation));
+        let after = seen.as_ref().map(|shard| (period(shard), shard.generation));
+        let now_unix_s = generator.clock().unix_s();
+        self.registry.settle(Ended { attempt: &attempt, trigger, past, seen, now, now_unix_s });
+        let gone = matches!(attempt.outcome, Outcome::Skipped(Skip::Gone));
+        if gone || (after.is_some() && after != before) {
+            self.moved.tell(shard);
+        }
+        attempt
+    }
+
+    /// Keeps what is known of the bucket for the next run, if it is not what it was.
+    fn keep(&self, shard: TenantShardId, before: Option<&Known>, after: Option<&Known>) {
+        match after {
+            Some(known) if before != after => self.state.keep(shard, known),
+            None if before.is_some() => self.state.forget(shard),
+            _ => {}
+        }
+    }
+}
+
+/// Notes the end of a turn, also of one that is dropped.
+struct EndTurn<'a>(&'a Uploads, TenantShardId);
+
+impl Drop for EndTurn<'_> {
+    fn drop(&mut self) {
+        self.0.registry.end(self.1);
+        self.0.ended.notify_waiters();
+    }
+}
+
+#[async_trait]
+impl Work for Uploads {
+    type Key = TenantShardId;
+    type Outcome = Arc<Attempt>;
+
+    async fn run(&self, shard: TenantShardId, trigger: Trigger, cancel: &CancellationToken) -> Arc<Attempt> {
+        let policy = self.uploader.generator.judge().policy().identity();
+        let span = tracing::info_span!(
+            "upload",
+            tenant = %shard.tenant,
+            shard = %shard.shard,
+            trigger = trigger.as_str(),
+            policy = policy.name(),
+        );
+        let attempt = self.turn(shard, trigger, cancel).instrument(span.clone()).await;
+        let _in_span = span.enter();
+        self.counters.uploaded(&attempt, trigger);
+        log(&attempt);
+        Arc::new(attempt)
+    }
+
+    async fn rank(&self, due: &[Due<TenantShardId>]) -> Vec<u32> {
+        let generator = &self.uploader.generator;
+        let now_s = generator.clock().unix_s();
+        let queue = due.iter().map(|due| self.due_upload(due, now_s)).collect::<UploadQueue>();
+        let (queue, judge) = (Arc::new(queue), Arc::clone(generator.judge()));
+        let policy = PolicyIdentity::from(judge.policy().identity());
+        match generator.compute().run(move || judge.rank_uploads(now_s, &queue)).await {
+            Ok(Ok(verdict)) => {
+                let result = verdict.failure.as_ref().map_or("ok", |error| error.kind().code());
+                self.counters.policy_called(&policy, PolicyCall::RankUploads, result, &verdict.report);
+                verdict.answer.order().to_vec()
+            }
+            // No policy can bring this about. The longest overdue first, then.
+            Ok(Err(error)) => {
+                tracing::error!("due uploads are not ranked: {error}");
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::error!("due uploads are not ranked: {error}");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn answers(&self, shard: TenantShardId, attempt: &Arc<Attempt>) -> bool {
+        // A turn by schedule that found nothing to do did not ask the bucket.
+        if !matches!(attempt.outcome, Outcome::Uploaded) {
+            return false;
+        }
+        let now = self.uploader.generator.pageserver().shard(shard).await;
+        now.is_ok_and(|shard| Some(shard.revision) == attempt.revision)
+    }
+}
+
+impl Uploads {
+    fn due_upload(&self, due: &Due<TenantShardId>, now_s: i64) -> DueUpload {
+        let known = self.registry.with(due.key, |tracked| {
+            let age_s = tracked.heatmap().map(|known| u64::try_from(now_s - known.written_unix_s).unwrap_or_default());
+            DueUpload {
+                age_ms: age_s.map(|age_s| age_s.saturating_mul(1000)),
+                hot_bytes: tracked.heatmap().map_or(0, |known| known.hot_bytes),
+                changes: tracked.changes(),
+                failures: tracked.failures,
+                ..DueUpload::default()
+            }
+        });
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        DueUpload { overdue_ms: millis(due.overdue), period_ms: millis(due.period), ..known.unwrap_or_default() }
+    }
+}
+
+fn log(attempt: &Attempt) {
+    let elapsed = attempt.elapsed;
+    match &attempt.outcome {
+        Outcome::Uploaded => {
+            let bytes = attempt.generated.as_ref().map(|generated| generated.heatmap.bytes.len());
+            tracing::debug!(bytes, ?elapsed, "uploaded");
+        }
+        Outcome::Unchanged => tracing::debug!(?elapsed, "unchanged"),
+        Outcome::Skipped(skip) => tracing::debug!("skipped: {skip}"),
+        Outcome::Failed(error) => tracing::warn!(tries = attempt.tries, ?elapsed, "failed: {error}"),
+    }
+}
