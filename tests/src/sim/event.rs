@@ -43,6 +43,8 @@ pub(super) struct Terms {
     pub(super) job: Duration,
     /// Whether an unchanged tenant's heatmap stays the same.
     pub(super) steady: bool,
+    /// Whether the policy answers itself: one that fails is asked anew at every turn.
+    pub(super) trusted: bool,
 }
 
 /// How a shard is attached.

@@ -65,6 +65,10 @@ impl Node {
         Node(Arc::new(Inner { id, watch, moody, states, shards: Mutex::default(), rng }))
     }
 
+    pub(super) fn id(&self) -> NodeId {
+        self.0.id
+    }
+
     /// Every shard, and how it is attached.
     pub(super) fn shards(&self) -> Vec<(TenantShardId, Location)> {
         lock(&self.0.shards).iter().map(|(shard, attached)| (*shard, attached.location)).collect()

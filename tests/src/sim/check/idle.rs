@@ -42,9 +42,11 @@ impl Check for Idle {
             | Event::Commanded { host, shard, .. } => (*host, *shard),
             _ => return Vec::new(),
         };
-        let steady = ledger.hosts.get(&host).is_some_and(|host| host.terms.steady);
+        let Some(terms) = ledger.hosts.get(&host).map(|host| host.terms).filter(|terms| terms.steady) else {
+            return Vec::new();
+        };
         let place = ledger.places.get(&(host.node, shard));
-        let Some((place, location)) = place.and_then(|place| Some((place, place.location?))).filter(|_| steady) else {
+        let Some((place, location)) = place.and_then(|place| Some((place, place.location?))) else {
             return Vec::new();
         };
         let known = self.0.entry((host, shard)).or_default();
@@ -52,7 +54,7 @@ impl Check for Idle {
             Event::Asked { .. } => known.asked = Some(place.state),
             Event::Walked { .. } => {
                 known.walked = known.asked.filter(|state| *state == place.state);
-                if known.is_right(ledger, shard, place.state, &location) {
+                if terms.trusted && known.is_right(ledger, shard, place.state, &location) {
                     return vec![format!("{host:?} walks {shard}, which did not change since it was uploaded")];
                 }
             }
