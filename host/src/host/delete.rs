@@ -12,6 +12,9 @@ use crate::upload::{MAX_ATTEMPTS, wait_after};
 
 impl Inner {
     pub(super) async fn delete(&self, shard: TenantShardId) -> Result<(), DeleteError> {
+        if self.uploads.stopping.is_cancelled() {
+            return Err(CommandError::ShuttingDown.into());
+        }
         match self.uploads.uploader.generator().pageserver().shard(shard).await {
             Err(PageserverError::NotAttached(_)) => {}
             Ok(_) => return Err(DeleteError::Attached(shard)),

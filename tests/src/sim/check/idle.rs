@@ -50,6 +50,10 @@ impl Check for Idle {
             return Vec::new();
         };
         let known = self.0.entry((host, shard)).or_default();
+        // A command looks, whatever is known.
+        if ledger.asked_by_name(host).contains(&shard) {
+            known.uploaded = None;
+        }
         match event {
             Event::Asked { .. } => known.asked = Some(place.state),
             Event::Walked { .. } => {
@@ -67,8 +71,6 @@ impl Check for Idle {
                     _ => None,
                 };
             }
-            // A command looks, whatever is known.
-            Event::Commanded { .. } => known.uploaded = None,
             _ => {}
         }
         Vec::new()
