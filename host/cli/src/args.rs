@@ -30,6 +30,8 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Upload the heatmap of every attached tenant shard
     Upload(UploadArgs),
+    /// Keep the heatmap of every attached tenant shard fresh, until told to end
+    Serve(ServeArgs),
     /// Look into heatmaps
     Heatmap {
         #[command(subcommand)]
@@ -161,6 +163,38 @@ pub struct UploadArgs {
     /// Print JSON: an array with an object a shard
     #[arg(long)]
     pub json: bool,
+}
+
+/// Keeps the heatmap of every attached tenant shard fresh, until told to end.
+///
+/// The smallest configuration:
+///
+///     listen = "127.0.0.1:9899"
+///     [pageserver]
+///     data_dir = "/data/pageserver"
+///     [remote_storage]
+///     local_path = "/data/remote"
+///
+/// `--check` prints every setting with its value. Each can be set by a variable of the environment as well,
+/// which counts over the file: THERMOCLINE_LISTEN, THERMOCLINE_REMOTE_STORAGE__LOCAL_PATH (two underscores
+/// after a table). Relative paths are relative to the file's folder. Credentials of a bucket come from where
+/// AWS's tools take them, as AWS_ACCESS_KEY_ID.
+///
+/// SIGHUP reads the settings anew; those that need a restart are named in the log. SIGTERM and SIGINT end it
+/// once the uploads that run are done, at most shutdown_timeout; a second one ends it at once.
+///
+/// Exit code: 0 when it ended as told, 1 when the configuration is wrong or it could not start, 2 for wrong
+/// usage, 130 or 143 when a second SIGINT or SIGTERM ended it at once.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+#[allow(missing_docs, reason = "clap shows the docs of each field to users")]
+pub struct ServeArgs {
+    /// The settings, TOML
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Open everything that the settings name, say what would run, and end: 0 if it could, 1 if not
+    #[arg(long)]
+    pub check: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -5,6 +5,8 @@ mod commands;
 mod location;
 mod output;
 pub mod policy;
+mod row;
+pub mod serve;
 
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
@@ -30,16 +32,25 @@ impl Verdict {
 /// Runs one command: results on stdout, errors and the log on stderr. The exit code is 0 when nothing
 /// failed, and 1 when something did; wrong usage (2) never comes this far.
 pub fn run(args: Args) -> ExitCode {
-    start_log();
+    // The daemon's log is one of its settings.
+    let is_daemon = matches!(args.command, Command::Serve(_));
+    if !is_daemon {
+        start_log();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("no threads to run on")),
     };
-    match runtime.block_on(dispatch(args.command)) {
+    let code = match runtime.block_on(dispatch(args.command)) {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::FAILURE,
         Err(error) => failed(&error),
+    };
+    if is_daemon {
+        // It has waited for what it is to wait for; a file system that hangs is not among it.
+        runtime.shutdown_background();
     }
+    code
 }
 
 async fn dispatch(command: Command) -> anyhow::Result<Verdict> {
@@ -47,6 +58,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Verdict> {
         Command::Demo(args) => commands::demo::run(args).await,
         Command::Generate(args) => commands::generate::run(args).await,
         Command::Upload(args) => commands::upload::run(args).await,
+        Command::Serve(args) => serve::run(args).await,
         Command::Heatmap { command } => match command {
             HeatmapCommand::Show(args) => commands::heatmap::show(args).await,
             HeatmapCommand::Verify(args) => commands::heatmap::verify(args).await,

@@ -3,14 +3,22 @@
 //! It is generic over the kind of work, see [`Work`]. What is due comes out of a heap of timers, so that a tick costs
 //! what is due and not what exists.
 
-mod stub;
+mod command;
+mod handle;
+mod run;
+mod schedule;
+
 use std::fmt;
 use std::hash::Hash;
 use std::time::Duration;
-pub use stub::*;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+
+pub use command::{CommandError, MAX_COMMANDS};
+pub use handle::JobHandle;
+pub use run::{CANCEL_GRACE, JobLoop};
+pub use schedule::{JobStats, JobTimes, OVERDUE_PERIODS, Schedule};
 
 /// Who asks for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,19 +69,4 @@ pub trait Work: fmt::Debug + Send + Sync + 'static {
     /// Whether the outcome of a job also answers a command that came while the job ran. Else the command runs once
     /// the job has ended.
     async fn answers(&self, key: Self::Key, outcome: &Self::Outcome) -> bool;
-}
-
-/// Why a command was not run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommandError {
-    /// Too many at once.
-    #[error("{limit} commands run already: try again in a moment")]
-    Busy {
-        /// How many may.
-        limit: usize,
-    },
-    /// No more work is taken, or the command was cut off.
-    #[error("the host is shutting down")]
-    ShuttingDown,
 }

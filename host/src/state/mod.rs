@@ -1,9 +1,14 @@
 //! The little that must survive a restart.
 
+mod error;
+mod file;
 mod known;
+mod pending;
+mod record;
 mod sightings;
 mod uploads;
 
+pub use error::StateError;
 pub(crate) use known::Known;
 pub(crate) use sightings::{Sightings, StateDir};
-pub use uploads::{State, StateError};
+pub use uploads::State;

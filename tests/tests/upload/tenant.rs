@@ -121,6 +121,6 @@ async fn a_policy_that_fails_costs_no_heatmap() {
     assert_eq!(world.object().await, Some(expected));
     let generated = attempt.generated.unwrap();
     assert_eq!(generated.policy.name, "by-hand");
-    let why = generated.policy_error.unwrap().to_string();
+    let why = generated.policy_error.as_ref().unwrap().to_string();
     assert!(why.contains("rows[0] is 99, but the table has 3 rows"), "{why}");
 }

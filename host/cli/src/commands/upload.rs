@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 use thermocline::clock::SystemClock;
 use thermocline::datadir::DataDir;
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::Shard;
 use thermocline::policy::DueUpload;
 use thermocline::remote::RemoteUrl;
-use thermocline::upload::{Attempt, Generator, Outcome, Skip, Trigger, Uploader};
+use thermocline::upload::{Generator, Trigger, Uploader};
 
 use crate::Verdict;
 use crate::args::{DataDirArgs, PolicyArgs, S3Args, UploadArgs};
 use crate::location;
 use crate::output::{self, Table, bytes, millis};
+use crate::row::Row;
 
 /// What to upload, from where to where.
 pub(super) struct Sweep {
@@ -28,29 +28,6 @@ pub(super) struct Sweep {
     pub(super) policy: PolicyArgs,
     pub(super) dry_run: bool,
     pub(super) concurrency: NonZeroUsize,
-}
-
-/// What became of one shard.
-#[derive(Debug, Serialize)]
-pub(super) struct Row {
-    /// As its folder is called.
-    shard: String,
-    /// `uploaded`, `would upload` in a dry run, `unchanged`, `skipped` or `failed`.
-    outcome: &'static str,
-    /// Why it was skipped or failed.
-    reason: Option<String>,
-    /// Listed layers, hot and cold.
-    layers: Option<usize>,
-    cold_layers: Option<usize>,
-    /// Sizes of the hot layers together.
-    hot_bytes: Option<u64>,
-    /// Size of the heatmap.
-    bytes: Option<usize>,
-    elapsed_ms: f64,
-    /// The policy that was asked.
-    policy: Option<String>,
-    /// Why it did not decide, and the built-in one did.
-    policy_error: Option<String>,
 }
 
 pub(crate) async fn run(args: UploadArgs) -> anyhow::Result<Verdict> {
@@ -77,10 +54,8 @@ pub(crate) async fn run(args: UploadArgs) -> anyhow::Result<Verdict> {
 
 /// Bad if a shard failed, or a policy did: its heatmap is whole, but not what was asked for.
 pub(super) fn verdict(rows: &[Row]) -> Verdict {
-    Verdict::good_if(rows.iter().all(|row| row.outcome != FAILED && row.policy_error.is_none()))
+    Verdict::good_if(rows.iter().all(|row| !row.is_failed() && row.policy_error.is_none()))
 }
-
-const FAILED: &str = "failed";
 
 pub(super) async fn sweep(sweep: Sweep) -> anyhow::Result<Vec<Row>> {
     let judge = Arc::new(location::judge(&sweep.policy)?);
@@ -137,56 +112,6 @@ fn progress_bar(shards: usize) -> ProgressBar {
     let bar = ProgressBar::new(shards as u64);
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} shards, {elapsed}, {eta} to go");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-impl Row {
-    fn new(shard: String, outcome: &'static str, reason: Option<String>) -> Self {
-        Row {
-            shard,
-            outcome,
-            reason,
-            layers: None,
-            cold_layers: None,
-            hot_bytes: None,
-            bytes: None,
-            elapsed_ms: 0.0,
-            policy: None,
-            policy_error: None,
-        }
-    }
-
-    fn skipped(shard: String, reason: String) -> Self {
-        Row::new(shard, "skipped", Some(reason))
-    }
-
-    fn failed(shard: String, reason: String) -> Self {
-        Row::new(shard, FAILED, Some(reason))
-    }
-
-    fn from_attempt(attempt: &Attempt, dry_run: bool) -> Self {
-        let (outcome, reason) = match &attempt.outcome {
-            Outcome::Uploaded if dry_run => ("would upload", None),
-            Outcome::Uploaded => ("uploaded", None),
-            Outcome::Unchanged => ("unchanged", None),
-            // A loop would come back at the next period, and a command does not.
-            Outcome::Skipped(skip @ Skip::NotReady(_)) => (FAILED, Some(skip.to_string())),
-            Outcome::Skipped(skip) => ("skipped", Some(skip.to_string())),
-            Outcome::Failed(error) => (FAILED, Some(error.to_string())),
-            other => (FAILED, Some(format!("{other:?}"))),
-        };
-        let mut row = Row::new(attempt.shard.to_string(), outcome, reason);
-        row.elapsed_ms = (attempt.elapsed.as_secs_f64() * 1e6).round() / 1e3;
-        if let Some(generated) = &attempt.generated {
-            let heatmap = &generated.heatmap;
-            row.layers = Some(heatmap.hot_layers + heatmap.cold_layers);
-            row.cold_layers = Some(heatmap.cold_layers);
-            row.hot_bytes = Some(heatmap.hot_bytes);
-            row.bytes = Some(heatmap.bytes.len());
-            row.policy = Some(format!("{} {}", generated.policy.name, generated.policy.version));
-            row.policy_error = generated.policy_error.as_ref().map(ToString::to_string);
-        }
-        row
-    }
 }
 
 /// One row a shard.

@@ -1,0 +1,14 @@
+//! `thermocline serve`: the host beside a pageserver, with its settings, its log and its HTTP API.
+
+pub mod config;
+pub mod exposition;
+
+mod auth;
+mod http;
+mod log;
+mod parts;
+mod run;
+mod service;
+mod systemd;
+
+pub(crate) use run::run;

@@ -1,0 +1,65 @@
+//! From settings to what runs: everything that a setting names is opened here, and an error names the setting.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use thermocline::datadir::{DEFAULT_UPLOAD_PERIOD, DataDir, DataDirOptions};
+use thermocline::keys;
+use thermocline::layer::{TenantId, TenantShardId};
+use thermocline::policy::Judge;
+use thermocline::remote::{self, Remote};
+
+use super::auth::PublicKey;
+use super::config::Config;
+use super::http::Live;
+use crate::args::PolicyArgs;
+use crate::location;
+
+/// Everything that settings name.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) data_dir: DataDir,
+    pub(crate) remote: Arc<dyn Remote>,
+    pub(crate) judge: Arc<Judge>,
+    pub(crate) live: Live,
+}
+
+/// Largest file with a key that is read. One has about 110 bytes.
+const MAX_KEY_FILE_BYTES: u64 = 64 << 10;
+
+pub(crate) async fn open(config: &Config, note_sightings: bool) -> anyhow::Result<Parts> {
+    let live = live(config)?;
+    let remote = remote::open(&config.remote, &config.s3).await.context("remote_storage")?;
+    let options = DataDirOptions {
+        remote: Some(Arc::clone(&remote)),
+        state_dir: Some(config.state_dir.clone()),
+        default_upload_period: config.heatmap_period.unwrap_or(DEFAULT_UPLOAD_PERIOD),
+        note_sightings,
+    };
+    let data_dir = DataDir::open(&config.data_dir, options).context("pageserver.data_dir")?;
+    let policy = PolicyArgs { policy: config.policy_file.clone(), policy_config: Some(config.policy_config.clone()) };
+    let judge = Arc::new(location::judge(&policy).context("policy")?);
+    Ok(Parts { data_dir, remote, judge, live })
+}
+
+/// What can change while it serves.
+pub(crate) fn live(config: &Config) -> anyhow::Result<Live> {
+    let key = config.public_key_file.as_ref().map(|file| {
+        let size = std::fs::metadata(file)?.len();
+        anyhow::ensure!(size <= MAX_KEY_FILE_BYTES, "{size} bytes are no key: at most {MAX_KEY_FILE_BYTES} are read");
+        Ok(PublicKey::from_pem(&std::fs::read(file)?)?)
+    });
+    let shown = config.public_key_file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
+    Ok(Live {
+        key: key.transpose().with_context(|| format!("auth.public_key_file: {shown}"))?,
+        tenant_series: config.tenant_series,
+        request_timeout: config.request_timeout,
+        max_body_bytes: config.max_body_bytes,
+    })
+}
+
+/// Asks the remote for a heatmap that nobody has: whether it can be reached, and its credentials are taken.
+pub(crate) async fn reach(remote: &dyn Remote) -> anyhow::Result<()> {
+    let nobody = TenantShardId::unsharded(TenantId::from_bytes([0; 16]));
+    remote.get(&keys::heatmap(nobody), None).await.map(drop).context("remote_storage")
+}

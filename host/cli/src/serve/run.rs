@@ -1,0 +1,232 @@
+//! The daemon's life: it starts, reloads, drains and ends.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use thermocline::clock::{Clock, SystemClock};
+use thermocline::datadir::Location;
+use thermocline::policy::Judge;
+use thermocline::{Host, HostHandle, State};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::config::{self, Config, Loaded};
+use super::http::{self, Api};
+use super::{log, parts, systemd};
+use crate::Verdict;
+use crate::args::ServeArgs;
+use crate::output::{self, Table, count};
+
+/// In the state folder: what is known of each heatmap in the bucket.
+const STATE_FILE: &str = "uploads.redb";
+
+/// Runs until it is told to end, or only says what would run.
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<Verdict> {
+    let loaded = load(&args.config)?;
+    if args.check { check(&args.config, &loaded).await } else { daemon(&args.config, loaded).await }
+}
+
+fn load(file: &Path) -> anyhow::Result<Loaded> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    Ok(config::load(file, environment)?)
+}
+
+/// Opens all that it would run with, and tells.
+async fn check(file: &Path, loaded: &Loaded) -> anyhow::Result<Verdict> {
+    let parts = parts::open(&loaded.config, false).await?;
+    parts::reach(&*parts.remote).await?;
+    let tenants = parts.data_dir.tenants().await.context("pageserver.data_dir")?;
+    let attached = tenants.iter().filter(|tenant| matches!(tenant.location, Location::Attached(_))).count();
+
+    let mut settings = Table::new(&["SETTING", "VALUE", "FROM"]);
+    for setting in &loaded.effective {
+        settings.row([setting.name.to_owned(), setting.value.clone(), setting.source.to_string()]);
+    }
+    let ignored: String = loaded.ignored.iter().map(|name| format!("\n{name} is no setting, and ignored")).collect();
+    output::line(format!(
+        "{settings}\n\n{} is right. It would serve {} at http://{}, uploading to {} as {} decides.{ignored}",
+        file.display(),
+        count(attached as u64, "attached shard"),
+        loaded.config.listen,
+        loaded.config.remote,
+        policy(&parts.judge),
+    ))?;
+    Ok(Verdict::Good)
+}
+
+fn policy(judge: &Judge) -> String {
+    judge.policy().identity().to_string()
+}
+
+async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
+    let Loaded { config, ignored, .. } = loaded;
+    let filter = log::start(config.log_format, &config.log_filter)?;
+    for name in ignored {
+        tracing::warn!("{name} is no setting, and ignored");
+    }
+    let mut signals = Signals::new()?;
+    let parts = parts::open(&config, true).await?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen: {}", config.listen))?;
+    let listen = listener.local_addr()?;
+    std::fs::create_dir_all(&config.state_dir)
+        .with_context(|| format!("state_dir: cannot make {}", config.state_dir.display()))?;
+    let state = State::open(&config.state_dir.join(STATE_FILE)).context("state_dir")?;
+
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let host = Host::builder(Arc::new(parts.data_dir), Arc::clone(&parts.remote), Arc::clone(&parts.judge))
+        .clock(Arc::clone(&clock))
+        .state(state)
+        .concurrency(config.concurrency)
+        .rescan_period(config.rescan_period)
+        .recheck_period(config.recheck_period)
+        .shutdown_limit(config.shutdown_timeout)
+        .build()
+        .spawn();
+    let api = Api::new(Arc::new(host.clone()), parts.remote, Arc::clone(&clock), parts.live);
+    let stop = CancellationToken::new();
+    let limits = http::Limits {
+        connections: config.max_connections,
+        header_timeout: http::HEADER_TIMEOUT,
+        drain: config.shutdown_timeout,
+    };
+    let served = tokio::spawn(http::serve(listener, api.router(), limits, Arc::clone(&clock), stop.clone()));
+    let watchdog = tokio::spawn(systemd::watchdog(clock));
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"), %listen, data_dir = %config.data_dir.display(), remote = %config.remote,
+        policy = policy(&parts.judge), credentials = config.public_key_file.is_some(), "started"
+    );
+    systemd::ready();
+
+    let mut daemon = Daemon { started: config, host, api, filter };
+    let end = loop {
+        match signals.next().await {
+            Asked::Reload => daemon.reload(file),
+            Asked::End(signal) => break signal,
+        }
+    };
+    systemd::stopping();
+    tracing::info!(signal = end.name(), "shutting down");
+    stop.cancel();
+    let drained = async { tokio::join!(daemon.host.shutdown(), served).0 };
+    let drained = tokio::select! {
+        drained = drained => drained,
+        again = signals.ended() => {
+            tracing::warn!(signal = again.name(), "ends at once");
+            std::process::exit(again.exit_code());
+        }
+    };
+    watchdog.abort();
+    for shard in &drained.cut_off {
+        tracing::warn!(%shard, "its upload was cut off: the bucket has the heatmap of before, or the new one");
+    }
+    tracing::info!("ended");
+    Ok(Verdict::Good)
+}
+
+/// What a reload needs.
+#[derive(Debug)]
+struct Daemon {
+    /// What cannot change since.
+    started: Config,
+    host: HostHandle,
+    api: Arc<Api>,
+    filter: log::Filter,
+}
+
+impl Daemon {
+    /// Takes over what can change. A file that is wrong changes nothing.
+    fn reload(&mut self, file: &Path) {
+        systemd::reloading();
+        match self.try_reload(file) {
+            Ok(needs_restart) if needs_restart.is_empty() => tracing::info!("reloaded"),
+            Ok(names) => {
+                tracing::warn!(settings = names.join(", "), "reloaded; what these settings say needs a restart");
+            }
+            Err(error) => tracing::error!("not reloaded, the old settings stay: {}", output::told(&error)),
+        }
+        systemd::ready();
+    }
+
+    fn try_reload(&self, file: &Path) -> anyhow::Result<Vec<&'static str>> {
+        let config = load(file)?.config;
+        let live = parts::live(&config)?;
+        // What asks for no credentials may only be reached from here, and the address is the one it was started with.
+        anyhow::ensure!(
+            live.key.is_some() || self.started.listen.ip().is_loopback(),
+            "auth.public_key_file is gone, and {} can be reached by others",
+            self.started.listen
+        );
+        self.filter.set(&config.log_filter)?;
+        self.host.set_concurrency(config.concurrency);
+        self.api.set_live(live);
+        Ok(self.started.needs_restart(&config))
+    }
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Reload,
+    End(End),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Interrupt,
+    Terminate,
+}
+
+impl End {
+    const fn name(self) -> &'static str {
+        match self {
+            End::Interrupt => "SIGINT",
+            End::Terminate => "SIGTERM",
+        }
+    }
+
+    /// As shells give it to what a signal has ended.
+    const fn exit_code(self) -> i32 {
+        match self {
+            End::Interrupt => 130,
+            End::Terminate => 143,
+        }
+    }
+}
+
+/// Signals that are handled, from the moment it exists.
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("signals cannot be handled");
+        Ok(Signals {
+            hangup: listen(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.interrupt.recv() => Asked::End(End::Interrupt),
+            _ = self.terminate.recv() => Asked::End(End::Terminate),
+        }
+    }
+
+    /// The next that asks to end.
+    async fn ended(&mut self) -> End {
+        loop {
+            if let Asked::End(end) = self.next().await {
+                return end;
+            }
+        }
+    }
+}
