@@ -1,5 +1,5 @@
 //! What stands in for a part of the outside world in tests, each with one job: remotes, of which all but [`Memory`]
-//! wrap another, a pageserver, and a clock.
+//! wrap another, a pageserver, and clocks.
 
 mod clock;
 mod flaky;
@@ -9,6 +9,7 @@ mod memory;
 mod pageserver;
 mod recording;
 mod rival;
+mod sim_clock;
 
 pub use clock::FakeClock;
 pub use flaky::{Fault, Flaky, Odds};
@@ -18,6 +19,7 @@ pub use memory::Memory;
 pub use pageserver::{Event, FakePageserver};
 pub use recording::{Record, Recording};
 pub use rival::Rival;
+pub use sim_clock::SimClock;
 
 /// What a remote can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
