@@ -1,5 +1,5 @@
 //! What stands in for a part of the outside world in tests, each with one job: remotes, of which all but [`Memory`]
-//! wrap another, a pageserver, and a clock.
+//! wrap another, a pageserver, and clocks.
 
 mod clock;
 mod flaky;
