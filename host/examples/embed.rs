@@ -155,7 +155,7 @@ impl LittlePageserver {
     async fn delete(&self, id: TenantShardId) {
         let gate = self.tenants().remove(&id).map(|tenant| tenant.gate);
         if let Some(gate) = gate {
-            gate.write().await;
+            drop(gate.write().await);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,6 +19,15 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// As the file system gives them. What was at `path` is then untouched, unless only the last step failed, the
 /// folder's fsync: then `bytes` are there, but may be gone after a power cut.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_if(path, bytes, || Ok(true))
+}
+
+/// The same, if that is still wanted when all that is left to do is the rename: to get bytes onto a disk can take a
+/// while.
+///
+/// # Errors
+/// As [`write`], and as `still_wanted` gives them.
+pub(crate) fn write_if(path: &Path, bytes: &[u8], still_wanted: impl FnOnce() -> io::Result<bool>) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::other(format!("{} names no file", path.display())))?;
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -31,9 +41,50 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(&temporary.0)?;
     file.write_all(bytes)?;
     file.sync_all()?;
+    if !still_wanted()? {
+        return Ok(());
+    }
     fs::rename(&temporary.0, path)?;
     std::mem::forget(temporary);
     File::open(folder)?.sync_all()
+}
+
+/// How old an unfinished file is that nobody finishes any more: writing one takes seconds at most. Whether its process
+/// lives would tell less: process ids come again, and a folder may be shared between containers.
+const LEFTOVER_AGE_S: i64 = 60 * 60;
+
+/// Removes the unfinished files that writers left in `folder` when they were killed, and answers how many there were.
+/// What another process may still be writing is left alone, and so is every name that is none of [`write`]'s.
+///
+/// # Errors
+/// As the file system gives them. That there is no folder is none.
+pub(crate) fn remove_leftovers(folder: &Path, now_unix_s: i64) -> io::Result<usize> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut removed = 0;
+    for entry in entries {
+        let entry = entry?;
+        if !entry.file_name().to_str().is_some_and(is_temporary) {
+            continue;
+        }
+        // Who finished it meanwhile has renamed it.
+        let Ok(metadata) = entry.metadata() else { continue };
+        if metadata.is_file() && metadata.mtime() <= now_unix_s.saturating_sub(LEFTOVER_AGE_S) {
+            fs::remove_file(entry.path())?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+/// Whether [`write`] may have given this name: `<file>.<process>-<number>.___temp`.
+fn is_temporary(name: &str) -> bool {
+    let numbers = name.strip_suffix(TEMPORARY_SUFFIX).and_then(|name| name.rsplit_once('.')?.1.split_once('-'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    numbers.is_some_and(|(process, number)| is_number(process) && is_number(number))
 }
 
 /// Removes what an error left behind.
@@ -97,5 +148,50 @@ mod tests {
         assert_eq!(bytes.len(), 4096);
         assert!(bytes.iter().all(|byte| Some(byte) == bytes.first()));
         assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write(&path, b"old").unwrap();
+        write_if(&path, b"new", || Ok(false)).unwrap();
+        assert!(write_if(&path, b"new", || Err(io::Error::other("it cannot be told"))).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn leftovers_of_writers_that_were_killed_are_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = 1_700_000_000;
+        let mtime = std::time::UNIX_EPOCH + std::time::Duration::from_secs(written);
+        for name in
+            ["a.seen.12-0.___temp", "b.seen.1-77.___temp", "a.seen", "a.seen.___temp", "x.12.___temp", "x.1-y.___temp"]
+        {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(mtime).unwrap();
+        }
+        fs::create_dir(folder.path().join("c.3-4.___temp")).unwrap();
+        let age = |age: i64| remove_leftovers(folder.path(), i64::try_from(written).unwrap() + age).unwrap();
+        assert_eq!(age(LEFTOVER_AGE_S - 1), 0, "it may be being written");
+        assert_eq!(age(-LEFTOVER_AGE_S), 0, "nor is one of the future a leftover");
+        assert_eq!(age(LEFTOVER_AGE_S), 2);
+        let mut left = names(folder.path());
+        left.sort();
+        assert_eq!(left, ["a.seen", "a.seen.___temp", "c.3-4.___temp", "x.1-y.___temp", "x.12.___temp"]);
+        assert_eq!(remove_leftovers(&folder.path().join("gone"), 0).unwrap(), 0);
+    }
+
+    #[test]
+    fn what_is_written_is_told_by_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut during = Vec::new();
+        write_if(&folder.path().join("file"), b"new", || {
+            during = names(folder.path());
+            Ok(true)
+        })
+        .unwrap();
+        assert!(during.len() == 1 && is_temporary(&during[0]), "{during:?}");
     }
 }

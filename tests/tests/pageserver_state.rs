@@ -15,7 +15,7 @@ use support::real_data;
 use thermocline::datadir::{DataDir, DataDirOptions, Location, Look, Note, Skip};
 use thermocline::heatmap::Heatmap;
 use thermocline::layer::{Layer, LayerMetadata, LayerName, TenantShardId, TimelineId};
-use thermocline::pageserver::{AttachMode, Pageserver, PageserverError};
+use thermocline::pageserver::{AttachMode, Pageserver, PageserverError, Shard};
 use thermocline::remote::{ETag, Got, LocalDir, PutIf, Remote, RemoteError};
 
 const ATTACHED: &str = "0a220000000000000000000000000002";
@@ -281,14 +281,66 @@ async fn that_nothing_can_be_noted_is_told_once() {
 async fn an_uploaded_heatmap_becomes_the_local_one() {
     let Some(state) = State::unpack() else { return };
     let datadir = state.open("ps2");
-    datadir.uploaded(id(ATTACHED), b"the new one").await.unwrap();
+    let shard = datadir.shard(id(ATTACHED)).await.unwrap();
+    datadir.uploaded(&shard, b"the new one").await.unwrap();
     let folder = state.path(&format!("ps2/tenants/{ATTACHED}"));
     assert_eq!(fs::read(folder.join("heatmap-v1.json")).unwrap(), b"the new one");
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 3);
     // Detached meanwhile: no folder is made for it again.
-    let gone = id("0a880000000000000000000000000008");
-    assert!(datadir.uploaded(gone, b"").await.is_err());
-    assert!(!state.path("ps2/tenants").join(gone.to_string()).exists());
+    let gone = Shard { id: id("0a880000000000000000000000000008"), ..shard };
+    datadir.uploaded(&gone, b"").await.unwrap();
+    assert!(!state.path("ps2/tenants").join(gone.id.to_string()).exists());
+}
+
+#[rstest]
+#[case::attached_anew(Some("[mode.Attached]\ngeneration = 4\nattach_mode = 'Single'\n"), true)]
+#[case::secondary(Some("[mode.Secondary]\nwarm = true\n"), true)]
+#[case::without_generation(Some("[mode.Attached]\nattach_mode = 'Single'\n"), true)]
+#[case::detached(None, true)]
+#[case::damaged(Some("[mode.Atta"), false)]
+#[tokio::test]
+async fn an_upload_of_another_location_leaves_the_local_heatmap_alone(
+    #[case] becomes: Option<&str>,
+    #[case] told: bool,
+) {
+    let Some(state) = State::unpack() else { return };
+    let datadir = state.open("ps2");
+    let shard = datadir.shard(id(ATTACHED)).await.unwrap();
+    let folder = state.path(&format!("ps2/tenants/{ATTACHED}"));
+    let before = fs::read(folder.join("heatmap-v1.json")).unwrap();
+    match becomes {
+        Some(config) => fs::write(folder.join("config-v1"), config).unwrap(),
+        None => fs::remove_file(folder.join("config-v1")).unwrap(),
+    }
+    let names = fs::read_dir(&folder).unwrap().count();
+    assert_eq!(datadir.uploaded(&shard, b"late").await.is_ok(), told);
+    assert!(fs::read(folder.join("heatmap-v1.json")).unwrap() == before);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), names);
+}
+
+#[tokio::test]
+async fn one_shard_is_told_as_it_is_now_or_why_it_is_not() {
+    let Some(state) = State::unpack() else { return };
+    let datadir = state.open("ps2");
+    let config = state.path(&format!("ps2/tenants/{ATTACHED}/config-v1"));
+    let shard = datadir.shard(id(ATTACHED)).await.unwrap();
+    assert_eq!((shard.id, shard.generation.get()), (id(ATTACHED), Some(3)));
+
+    fs::write(&config, "[mode.Attached]\nattach_mode = 'Single'\n").unwrap();
+    let error = datadir.shard(id(ATTACHED)).await.unwrap_err();
+    assert!(matches!(error, PageserverError::NotReady { .. }), "{error}");
+    fs::write(&config, "[mode.Atta").unwrap();
+    let error = datadir.shard(id(ATTACHED)).await.unwrap_err();
+    assert!(matches!(error, PageserverError::Damaged { .. }) && error.to_string().contains("config-v1"), "{error}");
+    fs::write(&config, "[mode.Secondary]\nwarm = true\n").unwrap();
+    assert!(matches!(datadir.shard(id(ATTACHED)).await.unwrap_err(), PageserverError::NotAttached(_)));
+    fs::remove_file(&config).unwrap();
+    assert!(matches!(datadir.shard(id(ATTACHED)).await.unwrap_err(), PageserverError::NotAttached(_)));
+
+    // A disk that is not mounted has detached nobody.
+    fs::rename(state.path("ps2/tenants"), state.path("ps2/away")).unwrap();
+    let error = datadir.shard(id(ATTACHED)).await.unwrap_err();
+    assert!(matches!(error, PageserverError::Unavailable(_)), "{error}");
 }
 
 #[tokio::test]

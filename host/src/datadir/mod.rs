@@ -6,6 +6,7 @@
 //! folders and the local heatmap have to do, and each look says what was assumed.
 
 mod bucket;
+mod changes;
 mod config;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -16,13 +17,15 @@ mod look;
 mod manifest;
 mod note;
 mod read_points;
+mod revisions;
 mod scan;
 mod tenant;
+mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,19 +34,24 @@ use crate::atomic_file;
 use crate::heatmap::{Heatmap, MAX_HEATMAP_BYTES};
 use crate::keys;
 use crate::layer::{LayerTable, TenantShardId};
-use crate::pageserver::{HeldOpen, Pageserver, PageserverError, Revision, Shard};
+use crate::pageserver::{HeldOpen, Pageserver, PageserverError, Shard};
 use crate::remote::Remote;
 use crate::state::{Sightings, StateDir};
 
 use bucket::Bucket;
 use look::Evidence;
+use revisions::Revisions;
 
 pub use look::Look;
 pub use note::Note;
 pub use tenant::{Location, Skip, Tenant};
+pub use watch::{Watch, WatchError};
 
 /// How often a tenant's heatmap is uploaded where neither the tenant's configuration nor `pageserver.toml` says.
 pub const DEFAULT_UPLOAD_PERIOD: Duration = Duration::from_secs(60);
+
+/// The folder of tenants in a data directory.
+const TENANTS: &str = "tenants";
 
 /// The state folder's name in a data directory.
 const STATE: &str = "thermocline";
@@ -92,8 +100,10 @@ pub enum DataDirError {
 
 /// A pageserver's data directory.
 ///
-/// There is no cheap way to tell that nothing has changed in one: access times are in the files, and what compaction
-/// and deletions do elsewhere is in the bucket. So its revisions are never equal, and every upload looks.
+/// While it is [watched](DataDir::watch), the revision of a shard moves when something under its folder changes. No
+/// event tells of access times, which are in the files, nor of what compaction and deletions do elsewhere, which is in
+/// the bucket: therefore [`DataDir::forget_revisions`] is to be called from time to time. A data directory that is not
+/// watched has revisions that are never equal, and every upload looks.
 #[derive(Clone, Debug)]
 pub struct DataDir {
     inner: Arc<Inner>,
@@ -106,7 +116,7 @@ struct Inner {
     state: StateDir,
     default_upload_period: Duration,
     note_sightings: bool,
-    listings: AtomicU64,
+    revisions: Arc<Revisions>,
     warned_of_state: AtomicBool,
     warned_of_folders: AtomicBool,
     warned_of_settings: AtomicBool,
@@ -119,7 +129,7 @@ impl DataDir {
     /// If it is none.
     pub fn open(path: &Path, options: DataDirOptions) -> Result<Self, DataDirError> {
         let DataDirOptions { remote, state_dir, default_upload_period, note_sightings } = options;
-        if !path.join("tenants").is_dir() {
+        if !path.join(TENANTS).is_dir() {
             return Err(DataDirError::NoTenants { path: path.to_owned() });
         }
         let inner = Inner {
@@ -128,7 +138,7 @@ impl DataDir {
             state: StateDir::new(state_dir.unwrap_or_else(|| path.join(STATE))),
             default_upload_period,
             note_sightings,
-            listings: AtomicU64::default(),
+            revisions: Arc::default(),
             warned_of_state: AtomicBool::default(),
             warned_of_folders: AtomicBool::default(),
             warned_of_settings: AtomicBool::default(),
@@ -154,6 +164,40 @@ impl DataDir {
         Ok(Tenant { id, location })
     }
 
+    /// Watches the folders of tenants while the answer lives: a shard's revision then moves only when something that a
+    /// look depends on has changed. `on_change` is told of a shard that came, went, or may be located otherwise, and
+    /// `None` where that may be so of every shard: once at the beginning, when events were lost, and when the folder of
+    /// tenants was removed. It may be told more than need be. It is called from a thread of the watch, one call at a
+    /// time, and MUST NOT panic or block for long.
+    ///
+    /// Where the system does not watch all, the shards that it does not watch have revisions that always move, and
+    /// there is one warning.
+    ///
+    /// # Errors
+    /// If nothing can be watched, or it is being watched already.
+    pub fn watch(
+        &self,
+        on_change: impl Fn(Option<TenantShardId>) + Send + Sync + 'static,
+    ) -> Result<Watch, WatchError> {
+        watch::watch(&self.inner.tenants_folder(), &self.inner.revisions, on_change)
+    }
+
+    /// Moves every shard's revision, so that the next upload of each looks: at access times, and at what changed in the
+    /// bucket, neither of which a watch sees. Tries again to watch what could not be watched before, and a folder of
+    /// tenants that was removed and is back. To be called at every full rescan.
+    pub fn forget_revisions(&self) {
+        self.inner.revisions.move_all();
+    }
+
+    /// Removes unfinished files that a kill left in the state folder, and answers how many. Once at the start is
+    /// enough. `now_unix_s` is the time, in seconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// As the file system gives them.
+    pub async fn remove_leftovers(&self, now_unix_s: i64) -> io::Result<usize> {
+        self.blocking(move |inner| atomic_file::remove_leftovers(inner.state.path(), now_unix_s)).await
+    }
+
     /// One shard's layers, with what had to be assumed or passed over.
     ///
     /// # Errors
@@ -161,12 +205,7 @@ impl DataDir {
     pub async fn look(&self, id: TenantShardId) -> Result<Look, PageserverError> {
         let damaged = |why: String| PageserverError::Damaged { shard: id, why };
         let not_read = |error: io::Error| damaged(error.to_string());
-        let shard = self.blocking(move |inner| Ok(inner.locate(id))).await.map_err(not_read)?;
-        let shard = match shard {
-            Location::Attached(shard) => shard,
-            Location::Skipped(Skip::Secondary | Skip::Detached) => return Err(PageserverError::NotAttached(id)),
-            Location::Skipped(skip) => return Err(damaged(skip.to_string())),
-        };
+        let shard = self.shard(id).await?;
         // The indexes first, then the files: what is flushed in between is known to be new, while the other way
         // round what compaction removed in between would look as if it were.
         let bucket = match &self.inner.remote {
@@ -187,8 +226,12 @@ impl DataDir {
 }
 
 impl Inner {
+    fn tenants_folder(&self) -> PathBuf {
+        self.path.join(TENANTS)
+    }
+
     fn folder(&self, id: TenantShardId) -> PathBuf {
-        self.path.join("tenants").join(id.to_string())
+        self.tenants_folder().join(id.to_string())
     }
 
     /// The period of tenants that do not say.
@@ -205,25 +248,57 @@ impl Inner {
         period.unwrap_or(self.default_upload_period)
     }
 
+    /// Reads how a shard is located, with the revision that it was at before: a change meanwhile moves it on.
     fn locate(&self, id: TenantShardId) -> Location {
-        tenant::locate(id, &self.folder(id), self.default_period(), self.next_revision())
+        let revision = self.revisions.of(id);
+        tenant::locate(id, &self.folder(id), self.default_period(), revision)
     }
 
-    fn next_revision(&self) -> Revision {
-        let listing = self.listings.fetch_add(1, Ordering::Relaxed);
-        Revision { layers: listing, access_times: listing }
+    /// The shard, if it is attached and can have a heatmap.
+    fn attached(&self, id: TenantShardId) -> Result<Shard, PageserverError> {
+        match self.locate(id) {
+            Location::Attached(shard) => Ok(shard),
+            // A disk that is not mounted has detached nobody.
+            Location::Skipped(Skip::Detached) if !self.tenants_folder().is_dir() => {
+                let error = io::Error::new(io::ErrorKind::NotFound, self.tenants_folder().display().to_string());
+                Err(PageserverError::Unavailable(Box::new(error)))
+            }
+            Location::Skipped(Skip::Secondary | Skip::Detached) => Err(PageserverError::NotAttached(id)),
+            // It exists, and attaching it with a generation makes it ready.
+            Location::Skipped(skip @ Skip::NoGeneration) => {
+                Err(PageserverError::NotReady { shard: id, why: skip.to_string() })
+            }
+            Location::Skipped(skip) => Err(PageserverError::Damaged { shard: id, why: skip.to_string() }),
+        }
+    }
+
+    /// Whether a shard is still located as it was when a heatmap of it was made. Where it is not, the local heatmap is
+    /// another location's, and what that inherited.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    fn is_still(&self, shard: &Shard) -> io::Result<bool> {
+        match self.locate(shard.id) {
+            Location::Attached(now) => Ok(now.generation == shard.generation),
+            Location::Skipped(skip @ Skip::Damaged { .. }) => Err(io::Error::other(skip.to_string())),
+            Location::Skipped(_) => Ok(false),
+        }
     }
 
     fn tenants(&self) -> io::Result<Vec<Tenant>> {
-        let (shards, unknown) = tenant::folders(&self.path.join("tenants"))?;
+        let (shards, unknown) = tenant::folders(&self.tenants_folder())?;
         if let Some(first) = unknown.first()
             && !self.warned_of_folders.swap(true, Ordering::Relaxed)
         {
-            let (path, count) = (self.path.display(), unknown.len());
-            tracing::warn!("{path}/tenants: {count} entries are no tenant shards, the first is {first:?}");
+            let (path, count) = (self.tenants_folder(), unknown.len());
+            let path = path.display();
+            tracing::warn!("{path}: {count} entries are no tenant shards, the first is {first:?}");
         }
-        let (period, revision) = (self.default_period(), self.next_revision());
-        let locate = |id| Tenant { id, location: tenant::locate(id, &self.folder(id), period, revision) };
+        let period = self.default_period();
+        let locate = |id| {
+            let revision = self.revisions.of(id);
+            Tenant { id, location: tenant::locate(id, &self.folder(id), period, revision) }
+        };
         Ok(shards.into_iter().map(locate).collect())
     }
 
@@ -247,14 +322,10 @@ impl Inner {
             notes.push(Note::DamagedState { why: error.to_string() });
             Sightings::none(generation)
         });
-        let after = match self.locate(id) {
-            Location::Attached(now) => (now.generation == shard.generation).then_some(sightings),
-            Location::Skipped(_) => None,
-        };
-        let Some(sightings) = after else {
+        if !self.is_still(shard).unwrap_or(false) {
             let why = "it was attached anew or detached while it was read".to_owned();
             return Err(PageserverError::NotReady { shard: id, why });
-        };
+        }
 
         let location = layer_map::Location { generation: shard.generation, shard: id.shard };
         let evidence = Evidence { location, bucket, scan, heatmap, sightings: sightings.clone() };
@@ -290,12 +361,8 @@ impl Pageserver for DataDir {
     }
 
     async fn shard(&self, shard: TenantShardId) -> Result<Shard, PageserverError> {
-        let tenant = self.tenant(shard).await.map_err(|error| PageserverError::Unavailable(Box::new(error)))?;
-        match tenant.location {
-            Location::Attached(shard) => Ok(shard),
-            Location::Skipped(Skip::Secondary | Skip::Detached) => Err(PageserverError::NotAttached(shard)),
-            Location::Skipped(skip) => Err(PageserverError::Damaged { shard, why: skip.to_string() }),
-        }
+        let unavailable = |error: io::Error| PageserverError::Unavailable(Box::new(error));
+        self.blocking(move |inner| Ok(inner.attached(shard))).await.map_err(unavailable)?
     }
 
     async fn layers(&self, shard: TenantShardId) -> Result<LayerTable, PageserverError> {
@@ -322,7 +389,11 @@ impl Pageserver for DataDir {
             if kept.is_ok_and(|kept| kept.as_deref() == Some(&bytes)) {
                 return Ok(());
             }
-            atomic_file::write(&file, &bytes)
+            // Once more after the bytes are on disk, which takes a while: they take their place only then.
+            if !inner.is_still(&shard)? {
+                return Ok(());
+            }
+            atomic_file::write_if(&file, &bytes, || inner.is_still(&shard))
         };
         self.blocking(keep).await
     }

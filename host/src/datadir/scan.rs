@@ -14,7 +14,7 @@ use crate::atomic_file::TEMPORARY_SUFFIX;
 use crate::layer::{Generation, LayerName, TimelineId};
 
 /// The folder of a tenant's timelines, in its own.
-const TIMELINES: &CStr = c"timelines";
+pub(super) const TIMELINES: &str = "timelines";
 
 /// Directory entries are read in blocks of this many bytes: some 200 layers at a time.
 const BLOCK_BYTES: usize = 32 << 10;
@@ -72,7 +72,7 @@ pub(super) fn scan(tenant: &Path) -> io::Result<Scan> {
     };
     let mut scan = Scan::default();
     let Some(tenant_folder) = open(CWD, tenant).map_err(|errno| named(tenant, errno))? else { return Ok(scan) };
-    let path = tenant.join(OsStr::from_bytes(TIMELINES.to_bytes()));
+    let path = tenant.join(TIMELINES);
     let Some(folder) = open(tenant_folder.as_fd(), TIMELINES).map_err(|errno| named(&path, errno))? else {
         return Ok(scan);
     };

@@ -63,6 +63,12 @@ impl HostHandle {
                 kind: Kind::Histogram,
                 samples: vec![Sample { labels: Vec::new(), value: Value::Histogram(ages.buckets()) }],
             },
+            Family::one(
+                "thermocline_policy_memories_dropped_total",
+                "What policies wanted remembered and was not, because too much waited to be written.",
+                Kind::Counter,
+                host.uploads.state.dropped_memories(),
+            ),
             Family::one("thermocline_jobs_due", "Uploads that are due and wait.", Kind::Gauge, jobs.due as u64),
             Family::one("thermocline_jobs_running", "Uploads that run.", Kind::Gauge, jobs.running as u64),
             Family::one(

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use redb::backends::InMemoryBackend;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError, TableHandle};
+use redb::{Database, DatabaseError, ReadableDatabase, TableDefinition, TableError, TableHandle};
 
 use super::error::StateError;
 use super::record::Key;

@@ -87,9 +87,12 @@ impl Asked {
             tracing::warn!("what the policy remembers cannot be read, and counts as nothing: {error}");
             None
         });
-        let verdict = judge.select(&self.tenant, &self.table, &memory.unwrap_or_default()).map_err(Box::new)?;
-        if let (Some(state), Some(memory)) = (state, verdict.memory()) {
-            state.keep_memory(id, policy_key, memory.to_vec());
+        let memory = memory.unwrap_or_default();
+        let verdict = judge.select(&self.tenant, &self.table, &memory).map_err(Box::new)?;
+        if let (Some(state), Some(after)) = (state, verdict.memory())
+            && after != memory
+        {
+            state.keep_memory(id, policy_key, after.to_vec());
         }
 
         // A period of zero would tell standbys to look all the time; none tells them to choose.

@@ -32,6 +32,7 @@ pub struct FakePageserver(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     tenants: BTreeMap<TenantShardId, Tenant>,
+    unlisted: Option<String>,
     held: usize,
     most_held: usize,
 }
@@ -66,7 +67,28 @@ impl FakePageserver {
 
     /// Its layers are these now.
     pub fn set_layers(&self, shard: TenantShardId, layers: Table) {
-        self.with(shard, |tenant| tenant.layers = Ok(layers));
+        self.with(shard, |tenant| {
+            tenant.layers = Ok(layers);
+            tenant.shard.revision.layers += 1;
+        });
+    }
+
+    /// The same layers were read at other times.
+    pub fn set_access_times(&self, shard: TenantShardId, layers: Table) {
+        self.with(shard, |tenant| {
+            tenant.layers = Ok(layers);
+            tenant.shard.revision.access_times += 1;
+        });
+    }
+
+    /// It has other settings now.
+    pub fn update(&self, shard: TenantShardId, update: impl FnOnce(&mut Shard)) {
+        self.with(shard, |tenant| update(&mut tenant.shard));
+    }
+
+    /// From now on its shards cannot be listed; or they can again.
+    pub fn cannot_be_listed(&self, why: Option<&str>) {
+        lock(&self.0).unlisted = why.map(Into::into);
     }
 
     /// One of its timelines still loads.
@@ -130,7 +152,11 @@ impl Drop for Guard {
 #[async_trait]
 impl Pageserver for FakePageserver {
     async fn shards(&self) -> Result<Vec<Shard>, PageserverError> {
-        Ok(lock(&self.0).tenants.values().map(|tenant| tenant.shard.clone()).collect())
+        let state = lock(&self.0);
+        match &state.unlisted {
+            Some(why) => Err(PageserverError::Unavailable(why.clone().into())),
+            None => Ok(state.tenants.values().map(|tenant| tenant.shard.clone()).collect()),
+        }
     }
 
     async fn shard(&self, shard: TenantShardId) -> Result<Shard, PageserverError> {

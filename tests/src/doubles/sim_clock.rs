@@ -7,41 +7,40 @@ use async_trait::async_trait;
 use thermocline::clock::Clock;
 use tokio::time::Instant;
 
-/// A clock over the time of a tokio runtime, which a test pauses: it then stands still while there is something to
-/// do, and moves to the next moment that something waits for. The wall clock can jump, as a machine's does.
+/// A clock that goes with tokio's time, which a paused runtime winds from timer to timer. Its wall clock can be set.
 #[derive(Debug)]
 pub struct SimClock {
-    started: Instant,
+    began: Instant,
     started_unix_s: i64,
-    jumped_s: AtomicI64,
+    offset_s: AtomicI64,
 }
 
 impl SimClock {
-    /// Started now, at this second of the Unix epoch. MUST be called on the runtime whose time it tells.
-    #[allow(clippy::disallowed_methods, reason = "this is the edge: paused time is asked of tokio")]
+    /// Started now, at this second of the Unix epoch.
+    #[allow(clippy::disallowed_methods, reason = "time of a paused runtime is made up")]
     pub fn new(started_unix_s: i64) -> Self {
-        SimClock { started: Instant::now(), started_unix_s, jumped_s: AtomicI64::new(0) }
+        SimClock { began: Instant::now(), started_unix_s, offset_s: AtomicI64::new(0) }
     }
 
-    /// Moves the wall clock, forwards or backwards. The time that elapses knows nothing of it.
+    /// Sets the wall clock forward, or back where it is negative. Nothing else notices.
     pub fn jump(&self, seconds: i64) {
-        self.jumped_s.fetch_add(seconds, Ordering::Relaxed);
+        self.offset_s.fetch_add(seconds, Ordering::Relaxed);
     }
 }
 
 #[async_trait]
 impl Clock for SimClock {
     fn unix_s(&self) -> i64 {
-        let jumped = self.started_unix_s.saturating_add(self.jumped_s.load(Ordering::Relaxed));
-        jumped.saturating_add_unsigned(self.elapsed().as_secs())
+        let offset_s = self.offset_s.load(Ordering::Relaxed);
+        self.started_unix_s.saturating_add(offset_s).saturating_add_unsigned(self.elapsed().as_secs())
     }
 
-    #[allow(clippy::disallowed_methods, reason = "this is the edge: paused time is asked of tokio")]
+    #[allow(clippy::disallowed_methods, reason = "time of a paused runtime is made up")]
     fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+        self.began.elapsed()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "this is the edge: paused time is asked of tokio")]
+    #[allow(clippy::disallowed_methods, reason = "time of a paused runtime is made up")]
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

@@ -1,0 +1,85 @@
+//! What policies remember, how long their answers stay right, and what a failing one costs.
+
+use thermocline_policy::Selection;
+use thermocline_tests::by_hand::ByHand;
+
+use super::*;
+
+/// Lists the first layer, and remembers something; traps where it is handed what it remembered.
+fn remembers() -> Vec<u8> {
+    let traps = "(if (i32.eq (local.get $memory-len) (i32.const 3)) (then unreachable))";
+    let selection = Selection { rows: vec![0], cold_from: 1, heats: None, valid_for: None, memory: b"abc".to_vec() };
+    ByHand::new().name("remembers").before_select(traps).selects(&selection).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_is_handed_what_it_remembered_also_after_a_restart() {
+    let world = World::new().judged_by(&remembers());
+    let host = world.start();
+    world.pass(PERIOD).await;
+    assert_eq!(status(&host, 1).last.unwrap().policy_error, None);
+    host.shutdown().await;
+    world.pageserver.set_layers(id(1), layers(3));
+    let host = world.start();
+    world.pass(PERIOD).await;
+    let told = status(&host, 1).last.unwrap().policy_error.unwrap();
+    assert!(told.contains("remembers 1.2.3"), "{told}");
+    host.shutdown().await;
+
+    // What it remembered is nothing to another policy, not even to the same one under another configuration.
+    let policy = Policy::load(&ENGINE, &remembers(), r#"{"other":1}"#).unwrap();
+    let world = World { judge: Arc::new(Judge::new(Arc::new(policy))), ..world };
+    let host = world.start();
+    world.pass(PERIOD).await;
+    assert_eq!(status(&host, 1).last.unwrap().policy_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_valid_for_a_time_is_asked_for_again() {
+    let selection = Selection { rows: vec![0], cold_from: 1, heats: None, valid_for: Some(150), memory: Vec::new() };
+    let component = ByHand::new().selects(&selection).build().unwrap();
+    let world = World::new().judged_by(&component);
+    let _host = world.start();
+    world.pass(PERIOD).await;
+    world.forget();
+    world.pass(Duration::from_secs(100)).await;
+    assert_eq!(world.walks(1), 0);
+    world.pass(PERIOD * 2).await;
+    assert_eq!(world.walks(1), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_policy_costs_no_heatmap_is_counted_and_asked_again_at_every_turn() {
+    let component = ByHand::new().name("broken").select("unreachable").build().unwrap();
+    let world = World::new().judged_by(&component);
+    let host = world.start();
+    world.pass(PERIOD).await;
+    assert_eq!(listed(&world, 1).await, Some(2));
+    assert!(status(&host, 1).last.unwrap().policy_error.unwrap().contains("broken 1.2.3"));
+    world.forget();
+    world.pass(PERIOD * 3).await;
+    assert!((2..=4).contains(&world.walks(1)));
+    assert_eq!(world.puts(), 0);
+    let calls = host.metrics(0).into_iter().find(|family| family.name == "thermocline_policy_calls_total").unwrap();
+    let labels: Vec<_> = calls.samples[0].labels.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!((labels[0], labels[3], labels[4]), ("broken", "select", "trap"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn due_shards_run_in_the_order_of_the_policy() {
+    // Asked where more is due than can run, it answers: the third, and leaves out the others.
+    let component = ByHand::new().ranks(&[2]).build().unwrap();
+    let gated = Arc::new(thermocline_tests::doubles::Gated::new(Arc::new(Memory::new()), &[Call::Get]));
+    let world = World { remote: Arc::clone(&gated) as _, ..World::empty().judged_by(&component) };
+    (1..=6).for_each(|number| world.pageserver.attach(shard(number), layers(1)));
+    let host = world.builder().concurrency(std::num::NonZeroUsize::MIN).build().spawn();
+    world.pass(PERIOD).await;
+    let ranked = || {
+        let calls = host.metrics(0).into_iter().find(|family| family.name == "thermocline_policy_calls_total").unwrap();
+        calls.samples.iter().any(|sample| sample.labels.iter().any(|(_, value)| value == "rank-uploads"))
+    };
+    assert_eq!((host.status().due, ranked()), (5, false), "there is no place, and so nothing to rank");
+    gated.release(1);
+    world.pass(Duration::from_secs(1)).await;
+    assert!(ranked());
+}
