@@ -42,9 +42,7 @@ impl SimBucket {
         match lock(&self.state).objects.get(&shard) {
             None => (Got::Missing, None),
             Some((number, _)) if Some(&etag(*number)) == unless => (Got::Unchanged, Some(*number)),
-            Some((number, body)) => {
-                (Got::Object(Object { body: body.clone(), etag: etag(*number) }), Some(*number))
-            }
+            Some((number, body)) => (Got::Object(Object { body: body.clone(), etag: etag(*number) }), Some(*number)),
         }
     }
 

@@ -34,14 +34,14 @@ pub(super) fn upload(running: &Running, watch: &Watch, command: u64, shard: Tena
 }
 
 /// Asks for a deletion, and again where the bucket did not do it.
-pub(super) fn delete(running: &Running, watch: &Watch, command: u64, shard: TenantShardId) {
+pub(super) fn delete(running: &Running, watch: &Watch, command: u64, shard: TenantShardId, generation: u32) {
     let (host, handle, life, clock, watch) =
         (running.id, running.handle.clone(), running.life.clone(), running.clock.clone(), watch.clone());
     tokio::spawn(async move {
         for number in 0..TRIES {
             let command = command * TRIES + number;
             watch.see(&Event::Deleting { host, command, shard });
-            let reply = of_deletion(life.lives(handle.delete_now(shard)).await);
+            let reply = of_deletion(life.lives(handle.delete_now(shard, generation)).await);
             watch.see(&Event::Deleted { host, command, shard, reply: reply.clone() });
             if !matches!(reply, Deletion::Remote(_)) {
                 break;

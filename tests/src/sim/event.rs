@@ -121,43 +121,130 @@ pub(super) enum Deletion {
 /// Something that happens.
 #[derive(Clone, Debug)]
 pub(super) enum Event {
-    Started { host: HostId, terms: Terms },
-    Concurrency { host: HostId, limit: usize },
-    ShutdownBegan { host: HostId },
-    ShutdownEnded { host: HostId, cut_off: usize },
-    Crashed { host: HostId },
+    Started {
+        host: HostId,
+        terms: Terms,
+    },
+    Concurrency {
+        host: HostId,
+        limit: usize,
+    },
+    ShutdownBegan {
+        host: HostId,
+    },
+    ShutdownEnded {
+        host: HostId,
+        cut_off: usize,
+    },
+    Crashed {
+        host: HostId,
+    },
 
     /// A shard was attached, or how it is attached has changed; `told`: the host was told at once.
-    Attached { node: NodeId, shard: TenantShardId, location: Location, told: bool },
-    Detached { node: NodeId, shard: TenantShardId },
+    Attached {
+        node: NodeId,
+        shard: TenantShardId,
+        location: Location,
+        told: bool,
+    },
+    Detached {
+        node: NodeId,
+        shard: TenantShardId,
+    },
     /// Its layers are these now. `state` grows with each change in the run; the heatmap may be any of `pictures`.
-    Changed { node: NodeId, shard: TenantShardId, state: u64, pictures: Vec<Picture> },
+    Changed {
+        node: NodeId,
+        shard: TenantShardId,
+        state: u64,
+        pictures: Vec<Picture>,
+    },
 
     /// The host asked for its shards.
-    Listed { host: HostId },
+    Listed {
+        host: HostId,
+    },
     /// The host looked at a shard, and was told this revision.
-    Asked { host: HostId, shard: TenantShardId, revision: Revision },
+    Asked {
+        host: HostId,
+        shard: TenantShardId,
+        revision: Revision,
+    },
     /// It walked the layers.
-    Walked { host: HostId, shard: TenantShardId },
-    Held { host: HostId, shard: TenantShardId },
-    Released { host: HostId, shard: TenantShardId },
-    Kept { host: HostId, shard: TenantShardId },
+    Walked {
+        host: HostId,
+        shard: TenantShardId,
+    },
+    Held {
+        host: HostId,
+        shard: TenantShardId,
+    },
+    Released {
+        host: HostId,
+        shard: TenantShardId,
+    },
+    Kept {
+        host: HostId,
+        shard: TenantShardId,
+    },
 
-    Sent { host: HostId, request: u64, call: Call, shard: TenantShardId },
+    Sent {
+        host: HostId,
+        request: u64,
+        call: Call,
+        shard: TenantShardId,
+    },
     /// The bucket has a new object, if it is a heatmap at all.
-    Wrote { host: HostId, request: u64, shard: TenantShardId, written: Result<Written, String> },
-    Removed { host: HostId, request: u64, shard: TenantShardId },
-    Ended { host: HostId, request: u64, call: Call, shard: TenantShardId, end: End },
+    Wrote {
+        host: HostId,
+        request: u64,
+        shard: TenantShardId,
+        written: Result<Written, String>,
+    },
+    Removed {
+        host: HostId,
+        request: u64,
+        shard: TenantShardId,
+    },
+    Ended {
+        host: HostId,
+        request: u64,
+        call: Call,
+        shard: TenantShardId,
+        end: End,
+    },
 
-    Commanded { host: HostId, command: u64, shard: TenantShardId },
-    Replied { host: HostId, command: u64, shard: TenantShardId, reply: Reply },
-    Deleting { host: HostId, command: u64, shard: TenantShardId },
-    Deleted { host: HostId, command: u64, shard: TenantShardId, reply: Deletion },
+    Commanded {
+        host: HostId,
+        command: u64,
+        shard: TenantShardId,
+    },
+    Replied {
+        host: HostId,
+        command: u64,
+        shard: TenantShardId,
+        reply: Reply,
+    },
+    Deleting {
+        host: HostId,
+        command: u64,
+        shard: TenantShardId,
+    },
+    Deleted {
+        host: HostId,
+        command: u64,
+        shard: TenantShardId,
+        reply: Deletion,
+    },
 
     /// Requests fail from now on, or no more.
-    Weather { bad: bool, what: String },
+    Weather {
+        bad: bool,
+        what: String,
+    },
     /// The wall clock was set.
-    Jumped { seconds: i64 },
+    Jumped {
+        seconds: i64,
+    },
     /// Time passes.
     Tick,
     /// Nothing is changed any more, and nothing fails.

@@ -83,9 +83,11 @@ impl Place {
         let ends = self.was.iter().skip(1).map(|(until, _)| Some(*until)).chain([None]);
         // Nothing was there before the first entry.
         self.was.first().is_none_or(|(first, _)| *first >= from) && so(None)
-            || self.was.iter().zip(ends).any(|((_, was), until)| {
-                until.is_none_or(|until| until >= from) && so(was.as_ref())
-            })
+            || self
+                .was
+                .iter()
+                .zip(ends)
+                .any(|((_, was), until)| until.is_none_or(|until| until >= from) && so(was.as_ref()))
     }
 
     fn picture(&mut self, now: Duration, state: u64, pictures: &[Picture]) {
@@ -143,9 +145,10 @@ impl ObjectFacts {
     /// All that was in the bucket at some moment since `from`.
     pub(super) fn since(&self, from: Duration) -> impl Iterator<Item = &Written> {
         let ends = self.was.iter().skip(1).map(|(until, _)| Some(*until)).chain([None]);
-        self.was.iter().zip(ends).filter_map(move |((_, was), until)| {
-            was.as_ref().filter(|_| until.is_none_or(|until| until >= from))
-        })
+        self.was
+            .iter()
+            .zip(ends)
+            .filter_map(move |((_, was), until)| was.as_ref().filter(|_| until.is_none_or(|until| until >= from)))
     }
 }
 
@@ -173,9 +176,16 @@ impl Ledger {
         self.hosts.iter().rev().find(|(id, host)| id.node == node && host.runs()).map(|(id, host)| (*id, host))
     }
 
+    /// The generation in which a shard was last attached at a pageserver.
+    pub(super) fn last_generation(&self, node: NodeId, shard: TenantShardId) -> Option<u32> {
+        let was = &self.places.get(&(node, shard))?.was;
+        was.iter().rev().find_map(|(_, location)| location.map(|location| location.generation))
+    }
+
     /// How long a host may take to work off a full queue while the bucket works.
     pub(super) fn queue(&self, id: HostId, host: &HostFacts) -> Duration {
-        let here = self.places.range((id.node, TenantShardId::default())..).take_while(|((node, _), _)| *node == id.node);
+        let here =
+            self.places.range((id.node, TenantShardId::default())..).take_while(|((node, _), _)| *node == id.node);
         let scheduled = here.filter(|(_, place)| place.location.is_some()).count();
         let turns = scheduled.div_ceil(host.least_limit.max(1)) + 1;
         host.terms.job * u32::try_from(turns).unwrap_or(u32::MAX) * 2
@@ -226,7 +236,11 @@ impl Ledger {
             Event::Held { host, shard } => self.host(*host, |host| *host.held.entry(*shard).or_default() += 1),
             Event::Released { host, shard } => self.host(*host, |host| {
                 let left = host.held.get(shard).map_or(0, |held| held.saturating_sub(1));
-                if left == 0 { host.held.remove(shard) } else { host.held.insert(*shard, left) };
+                if left == 0 {
+                    host.held.remove(shard)
+                } else {
+                    host.held.insert(*shard, left)
+                };
             }),
             Event::Sent { host, request, call, shard } => {
                 self.open.insert(*request, Request { host: *host, call: *call, shard: *shard });

@@ -384,7 +384,8 @@ impl Script {
         let Some(tenant) = self.tenant(node, shard) else { return };
         let elsewhere = (0..self.world.places.len()).filter(|other| *other != node);
         let mut elsewhere = elsewhere.flat_map(|other| self.shards_at(other));
-        if !shard.shard.is_unsharded() || self.is_going(shard, &location) || elsewhere.any(|(other, _)| other == shard) {
+        if !shard.shard.is_unsharded() || self.is_going(shard, &location) || elsewhere.any(|(other, _)| other == shard)
+        {
             return;
         }
         self.detach(node, shard);
@@ -479,9 +480,14 @@ impl Script {
             self.later(Duration::from_secs(3), Later::Delete(node, shard));
             return;
         }
+        self.ask_to_delete(node, shard);
+    }
+
+    fn ask_to_delete(&mut self, node: usize, shard: TenantShardId) {
+        let generation = self.world.watch.ask(|ledger| ledger.last_generation(node_id(node), shard));
         self.laters += 1;
         if let Some(running) = self.world.running(node) {
-            caller::delete(running, &self.world.watch, self.laters, shard);
+            caller::delete(running, &self.world.watch, self.laters, shard, generation.unwrap_or_default());
         }
     }
 
@@ -490,18 +496,10 @@ impl Script {
         let other = (node + 1) % self.world.places.len();
         let there = self.shards_at(other).iter().any(|(at, _)| *at == shard);
         let newer = self.world.watch.ask(|ledger| {
-            let of = |node: usize| {
-                let place = ledger.places.get(&(node_id(node), shard))?;
-                place.was.iter().filter_map(|(_, location)| Some((*location)?.generation)).max()
-            };
             let current = ledger.objects.get(&shard).and_then(|object| object.current);
-            let was_there = of(other);
-            current.zip(was_there).is_some_and(|(current, before)| current.generation > before)
+            let before = ledger.last_generation(node_id(other), shard);
+            current.zip(before).is_some_and(|(current, before)| current.generation > before)
         });
-        let asked = if !there && newer { other } else { node };
-        self.laters += 1;
-        if let Some(running) = self.world.running(asked) {
-            caller::delete(running, &self.world.watch, self.laters, shard);
-        }
+        self.ask_to_delete(if !there && newer { other } else { node }, shard);
     }
 }

@@ -214,7 +214,8 @@ impl Tenant {
     /// What its heatmap should list: hot layers, L0 last among them, before cold ones, the newest LSN end first.
     pub(super) fn listed(&self) -> Picture {
         self.picture(|layers| {
-            let mut listed: Vec<_> = layers.iter().filter_map(|layer| Some((temperature(layer.marks)?, layer))).collect();
+            let mut listed: Vec<_> =
+                layers.iter().filter_map(|layer| Some((temperature(layer.marks)?, layer))).collect();
             listed.sort_by_key(|(cold, layer)| {
                 (*cold, !cold && layer.name.is_l0(), Reverse(layer.name.lsn_end()), layer.name)
             });

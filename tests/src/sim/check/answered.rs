@@ -97,9 +97,7 @@ fn wrong(ledger: &Ledger, command: &Command, reply: &Reply) -> Option<String> {
         }
         Reply::Stale(generation) => {
             let ours = place.and_then(|place| place.location).map_or(0, |location| location.generation);
-            let so = object.is_some_and(|object| {
-                object.since(began).any(|written| written.generation == *generation)
-            });
+            let so = object.is_some_and(|object| object.since(began).any(|written| written.generation == *generation));
             (!so || *generation <= ours && was(|_| true)).then(|| format!("ours is {ours}, and the bucket had no such"))
         }
         Reply::Remote(_) => (!troubled(ledger, host, command)).then(|| "no request of it failed".into()),

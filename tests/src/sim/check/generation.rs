@@ -21,18 +21,16 @@ impl Check for NeverBack {
             Event::Wrote { host, shard, written: Ok(written), .. } => {
                 let before = self.0.insert(*shard, written.generation);
                 let over = before.filter(|before| *before > written.generation);
-                let wrong = over.map(|before| {
-                    format!("{host:?} wrote {shard} of generation {} over {before}", written.generation)
-                });
+                let wrong = over
+                    .map(|before| format!("{host:?} wrote {shard} of generation {} over {before}", written.generation));
                 wrong.into_iter().collect()
             }
             Event::Removed { host, shard, .. } => {
                 let removed = self.0.remove(shard);
-                let place = ledger.places.get(&(host.node, *shard));
-                let was = place.map(|place| place.was.iter().filter_map(|(_, location)| Some((*location)?.generation)));
-                let ours = was.and_then(Iterator::max);
+                let ours = ledger.last_generation(host.node, *shard);
                 let wrong = removed.filter(|removed| ours.is_some_and(|ours| *removed > ours)).map(|removed| {
-                    format!("{host:?}, attached in generation {ours:?} at last, removed {shard} of {removed}")
+                    let ours = ours.unwrap_or_default();
+                    format!("{host:?}, where it was last attached in generation {ours}, removed {shard} of {removed}")
                 });
                 wrong.into_iter().collect()
             }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use thermocline::layer::TenantShardId;
 use super::super::event::{End, Event, HostId, Location};
 use super::super::ledger::Ledger;
 use super::Check;
 use crate::doubles::Call;
+use thermocline::layer::TenantShardId;
 
 #[derive(Debug, Default)]
 pub(super) struct Idle(BTreeMap<(HostId, TenantShardId), Known>);
@@ -14,9 +14,9 @@ pub(super) struct Idle(BTreeMap<(HostId, TenantShardId), Known>);
 #[derive(Debug, Default)]
 struct Known {
     /// What the shard was at when the host looked last.
-    asked: Option<u64>,
+    asked: Option<(u64, Location)>,
     /// What it was at when the host walked it, if that is what it had been told before.
-    walked: Option<u64>,
+    walked: Option<(u64, Location)>,
     /// What the heatmap that the bucket took was made of, and which write it is.
     uploaded: Option<Uploaded>,
 }
@@ -55,9 +55,9 @@ impl Check for Idle {
             known.uploaded = None;
         }
         match event {
-            Event::Asked { .. } => known.asked = Some(place.state),
+            Event::Asked { .. } => known.asked = Some((place.state, location)),
             Event::Walked { .. } => {
-                known.walked = known.asked.filter(|state| *state == place.state);
+                known.walked = known.asked.filter(|(state, _)| *state == place.state);
                 if terms.trusted && known.is_right(ledger, shard, place.state, &location) {
                     return vec![format!("{host:?} walks {shard}, which did not change since it was uploaded")];
                 }
@@ -67,7 +67,9 @@ impl Check for Idle {
             }
             Event::Ended { call: Call::Put, end, .. } => {
                 known.uploaded = match (end, known.walked) {
-                    (End::Well(Some(number)), Some(state)) => Some(Uploaded { state, number: *number, location }),
+                    (End::Well(Some(number)), Some((state, location))) => {
+                        Some(Uploaded { state, number: *number, location })
+                    }
                     _ => None,
                 };
             }
@@ -85,7 +87,7 @@ impl Known {
             uploaded.state == state
                 && Some(uploaded.number) == there
                 && uploaded.location == *location
-                && self.asked == Some(uploaded.state)
+                && self.asked == Some((uploaded.state, uploaded.location))
         })
     }
 }

@@ -8,7 +8,7 @@ use thermocline::layer::TenantShardId;
 use thermocline::upload::MAX_ATTEMPTS;
 
 use super::super::event::{Event, HostId};
-use super::super::ledger::Ledger;
+use super::super::ledger::{HostFacts, Ledger};
 use super::Check;
 use crate::doubles::Call;
 
@@ -18,10 +18,14 @@ const REQUESTS_OF_A_JOB: usize = 2 * MAX_ATTEMPTS as usize + 1;
 /// How far back requests are counted: less than the shortest period, so that two jobs by schedule meet it at most.
 const WINDOW: Duration = Duration::from_secs(9);
 
+/// The longest that one job waits between its tries.
+const BACK_OFFS: Duration = Duration::from_secs(15);
+
 #[derive(Debug, Default)]
 pub(super) struct Limits {
-    /// More than the limit may still run after it was lowered.
-    allowed: BTreeMap<HostId, usize>,
+    /// Limits that were lowered, and when: jobs that had begun go on.
+    lowered: BTreeMap<HostId, Vec<(Duration, usize)>>,
+    limits: BTreeMap<HostId, usize>,
     requests: BTreeMap<(HostId, TenantShardId), VecDeque<Duration>>,
     /// What entitles a host to a job more than those by schedule.
     reasons: BTreeMap<TenantShardId, VecDeque<Duration>>,
@@ -34,14 +38,10 @@ impl Check for Limits {
 
     fn look(&mut self, ledger: &Ledger, event: &Event) -> Vec<String> {
         match event {
-            Event::Started { host, terms } => _ = self.allowed.insert(*host, terms.concurrency),
+            Event::Started { host, terms } => _ = self.limits.insert(*host, terms.concurrency),
             Event::Concurrency { host, limit } => {
-                let runs = uploading(ledger, *host).len();
-                self.allowed.insert(*host, runs.max(*limit));
-            }
-            Event::Ended { host, .. } => {
-                let (runs, limit) = (uploading(ledger, *host).len(), ledger.hosts.get(host).map_or(0, |host| host.limit));
-                self.allowed.insert(*host, runs.max(limit));
+                let before = self.limits.insert(*host, *limit).unwrap_or_default();
+                self.lowered.entry(*host).or_default().push((ledger.now, before));
             }
             Event::Commanded { shard, .. } | Event::Replied { shard, .. } | Event::Attached { shard, .. } => {
                 self.reasons.entry(*shard).or_default().push_back(ledger.now);
@@ -60,14 +60,7 @@ impl Check for Limits {
 }
 
 impl Limits {
-    fn sent(
-        &mut self,
-        ledger: &Ledger,
-        host: HostId,
-        call: Call,
-        shard: TenantShardId,
-        request: u64,
-    ) -> Vec<String> {
+    fn sent(&mut self, ledger: &Ledger, host: HostId, call: Call, shard: TenantShardId, request: u64) -> Vec<String> {
         let mut wrong = Vec::new();
         let by_name = ledger.asked_by_name(host);
         let Some(facts) = ledger.hosts.get(&host) else { return wrong };
@@ -82,7 +75,7 @@ impl Limits {
             wrong.push(format!("{host:?} has two requests for {shard} at once: more than one job runs"));
         }
         let uploads = uploading(ledger, host);
-        let allowed = self.allowed.get(&host).copied().unwrap_or_default();
+        let allowed = self.allowed(ledger, host, facts);
         if !by_name.contains(&shard) && uploads.len() > allowed {
             wrong.push(format!("{host:?} runs {} uploads by schedule, and {allowed} may run", uploads.len()));
         }
@@ -90,6 +83,14 @@ impl Limits {
             wrong.extend(self.counted(ledger.now, host, shard, by_name.contains(&shard)));
         }
         wrong
+    }
+
+    /// How many jobs may run. Those that began under a higher limit end soon once the bucket works.
+    fn allowed(&self, ledger: &Ledger, host: HostId, facts: &HostFacts) -> usize {
+        let ends = |lowered: Duration| lowered.max(ledger.fine_since) + BACK_OFFS + facts.terms.job;
+        let before = self.lowered.get(&host).into_iter().flatten();
+        let before = before.filter(|(at, _)| ledger.bad_weather || ledger.now <= ends(*at)).map(|(_, limit)| *limit);
+        before.chain([facts.limit]).max().unwrap_or_default()
     }
 
     fn counted(&mut self, now: Duration, host: HostId, shard: TenantShardId, by_name: bool) -> Option<String> {

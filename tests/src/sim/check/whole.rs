@@ -31,7 +31,9 @@ impl Check for Whole {
         };
         if !place.was.iter().filter_map(|(_, location)| location.as_ref()).any(header) {
             let Written { generation, period_ms, .. } = written;
-            return vec![format!("{host:?} wrote of {shard} generation {generation} with a period of {period_ms:?} ms")];
+            return vec![format!(
+                "{host:?} wrote of {shard} generation {generation} with a period of {period_ms:?} ms"
+            )];
         }
         Vec::new()
     }
