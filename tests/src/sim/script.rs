@@ -33,6 +33,8 @@ enum Later {
     Mend(usize, TenantShardId),
     SetMode(usize, TenantShardId, AttachMode),
     Detach(usize, TenantShardId),
+    /// Its layers change.
+    Change(usize, TenantShardId),
     /// Once it is detached everywhere.
     Delete(usize, TenantShardId),
     /// Once the host has ended.
@@ -164,6 +166,10 @@ impl Script {
             Later::Mend(node, shard) => self.mend(node, shard),
             Later::SetMode(node, shard, mode) => self.set(node, shard, |location| location.mode = mode),
             Later::Detach(node, shard) => self.detach(node, shard),
+            Later::Change(node, shard) => {
+                let now_s = self.world.clock.unix_s();
+                self.change(node, shard, |tenant, rng| tenant.change(rng, now_s));
+            }
             Later::Delete(node, shard) => self.delete(node, shard),
             Later::Restart(node, kept) => {
                 if self.world.is_down(node) {
@@ -373,6 +379,12 @@ impl Script {
         let (single, mended, stale, gone) = (self.within(90), self.within(30), self.within(60), self.within(180));
         self.later(mended, Later::Mend(to, shard));
         self.later(single, Later::SetMode(to, shard, AttachMode::Single));
+        for _ in 0..4 {
+            // Both go on: the old location does not know better.
+            let (here, arrived) = (self.within(120), self.within(120));
+            self.later(here, Later::Change(node, shard));
+            self.later(arrived, Later::Change(to, shard));
+        }
         if happens(&mut self.rng, 700) {
             self.later(stale, Later::SetMode(node, shard, AttachMode::Stale));
             self.later(stale + gone, Later::Detach(node, shard));
