@@ -67,7 +67,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The tenant is deleted, and says so: nobody else can know.
     pageserver.delete(id).await;
     host.changed(id);
-    host.delete_now(id).await?;
+    host.delete_now(id, 1).await?;
     println!(
         "deleted: {}",
         if bucket.join(keys::heatmap(id)).exists() { "its heatmap is still there" } else { "its heatmap is gone" }

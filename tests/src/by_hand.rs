@@ -114,6 +114,13 @@ impl ByHand {
         self.select(select)
     }
 
+    /// Runs `code` before the well behaved `rank-uploads`.
+    #[must_use]
+    pub fn before_ranking(self, code: &str) -> Self {
+        let rank_uploads = format!("{code} {}", self.rank_uploads);
+        self.rank_uploads(rank_uploads)
+    }
+
     /// Answers every `select` with the same.
     #[must_use]
     pub fn selects(mut self, selection: &Selection) -> Self {

@@ -43,6 +43,7 @@ pub mod doubles;
 mod queue;
 #[cfg(feature = "servers")]
 pub mod servers;
+pub mod sim;
 mod subject;
 mod table;
 

@@ -11,22 +11,27 @@ use crate::remote::{Got, RemoteError};
 use crate::upload::{MAX_ATTEMPTS, wait_after};
 
 impl Inner {
-    pub(super) async fn delete(&self, shard: TenantShardId) -> Result<(), DeleteError> {
+    pub(super) async fn delete(&self, shard: TenantShardId, generation: u32) -> Result<(), DeleteError> {
+        // Nobody waits for it when the host ends. A request that is under way then may still be carried out.
+        tokio::select! {
+            biased;
+            () = self.uploads.stopping.cancelled() => Err(CommandError::ShuttingDown.into()),
+            deleted = self.delete_in_tries(shard, generation) => deleted,
+        }
+    }
+
+    async fn delete_in_tries(&self, shard: TenantShardId, generation: u32) -> Result<(), DeleteError> {
         match self.uploads.uploader.generator().pageserver().shard(shard).await {
             Err(PageserverError::NotAttached(_)) => {}
             Ok(_) => return Err(DeleteError::Attached(shard)),
             Err(error) => return Err(DeleteError::Pageserver(error)),
         }
-        let generation = self.uploads.registry.last_generation(shard);
         self.jobs.remove(shard);
         // A turn that began while the shard was there may still put its heatmap.
         self.until_idle(shard).await;
 
         let mut tries = 0;
         loop {
-            if self.uploads.stopping.is_cancelled() {
-                return Err(CommandError::ShuttingDown.into());
-            }
             tries += 1;
             match self.delete_once(shard, generation).await {
                 Err(DeleteError::Remote(RemoteError::Busy { .. } | RemoteError::Unknown { .. }))
@@ -44,10 +49,10 @@ impl Inner {
     }
 
     /// Looks before it deletes: the tenant may have gone on elsewhere.
-    async fn delete_once(&self, shard: TenantShardId, generation: Option<u32>) -> Result<(), DeleteError> {
+    async fn delete_once(&self, shard: TenantShardId, generation: u32) -> Result<(), DeleteError> {
         let (remote, key) = (self.uploads.uploader.remote(), keys::heatmap(shard));
         let Got::Object(object) = remote.get(&key, None).await? else { return Ok(()) };
-        if let (Some(bucket_generation), Some(generation)) = (peek_generation(&object.body), generation)
+        if let Some(bucket_generation) = peek_generation(&object.body)
             && bucket_generation > generation
         {
             return Err(DeleteError::Stale { shard, generation, bucket_generation });

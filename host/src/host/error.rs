@@ -17,13 +17,13 @@ pub enum DeleteError {
     Pageserver(PageserverError),
     /// The bucket has a heatmap of a later location.
     #[error(
-        "tenant {shard}: the heatmap in the bucket is of generation {bucket_generation}, and here the shard was last \
+        "tenant {shard}: the heatmap in the bucket is of generation {bucket_generation}, and here the shard was \
          attached in generation {generation}; it was not deleted. Ask the location of generation {bucket_generation}"
     )]
     Stale {
         /// Which shard.
         shard: TenantShardId,
-        /// The last one in which it was attached here.
+        /// In which it was attached here when it was deleted.
         generation: u32,
         /// Of the heatmap in the bucket.
         bucket_generation: u32,

@@ -33,12 +33,13 @@ impl HostHandle {
     }
 
     /// Removes the heatmap of a shard that was deleted, and all that is remembered of it. A job of it that runs is
-    /// waited for.
+    /// waited for. `generation` is the one in which the shard was attached here when it was deleted: the heatmap of a
+    /// later location stays, also where this host has long forgotten the shard.
     ///
     /// # Errors
     /// If the shard is still attached here, the bucket has a heatmap of a higher generation, or does not answer.
-    pub async fn delete_now(&self, shard: TenantShardId) -> Result<(), DeleteError> {
-        self.0.delete(shard).await
+    pub async fn delete_now(&self, shard: TenantShardId, generation: u32) -> Result<(), DeleteError> {
+        self.0.delete(shard, generation).await
     }
 
     /// A shard came, went, or changed its settings: it is looked at now, rather than at the next rescan.

@@ -111,13 +111,6 @@ impl Registry {
         known.filter(|shard| listed.binary_search(shard).is_err()).copied().collect()
     }
 
-    /// The generation in which a shard was last attached here, as far as that is known.
-    pub(crate) fn last_generation(&self, shard: TenantShardId) -> Option<u32> {
-        let state = self.state();
-        let kept = state.kept.get(&shard).map(|known| known.generation);
-        state.shards.get(&shard).and_then(|tracked| tracked.shard.generation.get()).or(kept)
-    }
-
     /// Looks at one shard, which must not ask the registry again.
     pub(crate) fn with<T>(&self, shard: TenantShardId, look: impl FnOnce(&Tracked) -> T) -> Option<T> {
         self.state().shards.get(&shard).map(look)

@@ -1,5 +1,5 @@
 //! What stands in for a part of the outside world in tests, each with one job: remotes, of which all but [`Memory`]
-//! wrap another, a pageserver, and a clock.
+//! wrap another, a pageserver, and clocks.
 
 mod clock;
 mod flaky;
@@ -35,6 +35,6 @@ pub enum Call {
 }
 
 /// A test that panicked while it held a lock has failed already: others go on with what is there.
-fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
