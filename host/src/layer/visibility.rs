@@ -69,7 +69,7 @@ fn order(layers: &[LayerName]) -> impl Iterator<Item = usize> {
     const DELTA: u64 = 1 << 63;
     let by_name = (!layers.is_sorted()).then(|| {
         let mut indices: Vec<_> = (0..layers.len()).collect();
-        indices.sort_unstable_by_key(|&index| layers.get(index));
+        indices.sort_unstable_by_key(|&index| (layers.get(index), index));
         indices
     });
     let index = move |rank: usize| by_name.as_ref().map_or(Some(rank), |indices| indices.get(rank).copied());

@@ -45,7 +45,7 @@ fn the_demo_lays_out_a_data_directory_and_its_bucket_in_little_room() {
 
     let mut names: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
-    assert_eq!(names, ["data", "remote"]);
+    assert_eq!(names, ["data", "remote", "thermocline.toml"]);
     let taken = disk_bytes(&dir);
     assert!(taken < MAX_DISK_BYTES, "{taken} bytes");
 
