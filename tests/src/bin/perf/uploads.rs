@@ -38,8 +38,9 @@ impl Measurement for Uploads {
         "conditional puts of the same bytes in bare loops, as many at once, to the same server (SeaweedFS)"
     }
 
+    /// Nine tenths of the bare loops' rate.
     fn target(&self) -> f64 {
-        1.0 / 0.9
+        1.111
     }
 
     fn lacks(&self) -> Option<String> {
