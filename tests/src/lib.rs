@@ -41,7 +41,6 @@ mod answer;
 pub mod by_hand;
 pub mod doubles;
 mod queue;
-#[cfg(feature = "servers")]
 pub mod servers;
 pub mod sim;
 mod subject;

@@ -114,6 +114,10 @@ impl<W: Work> JobLoop<W> {
             if let Some(limit) = this.shared.state().stopping {
                 break limit;
             }
+            // Before places are taken: else old orders would be used up before what is due since is ranked.
+            if ranking.is_none() {
+                ranking = this.ask_for_ranking();
+            }
             let begun = this.begin(&mut tasks, &mut jobs);
             if begun == YIELD_EVERY {
                 tokio::task::yield_now().await;
@@ -188,7 +192,12 @@ impl<W: Work> JobLoop<W> {
     }
 
     fn ask_for_ranking(&self) -> Option<Ranking<W::Key>> {
-        let due = self.shared.state().schedule.to_rank(self.shared.clock.elapsed());
+        let now = self.shared.clock.elapsed();
+        let due = {
+            let schedule = &mut self.shared.state().schedule;
+            schedule.advance(now);
+            schedule.to_rank(now)
+        };
         if due.is_empty() {
             return None;
         }

@@ -69,7 +69,8 @@ pub(crate) struct Registry(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    shards: BTreeMap<TenantShardId, Tracked>,
+    /// Boxed, because shards are listed in order: nodes of a tree that is filled in order stay half empty.
+    shards: BTreeMap<TenantShardId, Box<Tracked>>,
     /// What was kept from the last run, of shards that have not been seen in this one.
     kept: BTreeMap<TenantShardId, Known>,
     running: BTreeSet<TenantShardId>,
@@ -92,7 +93,7 @@ impl Registry {
             Some(tracked) => tracked.shard = shard,
             None => {
                 let kept = kept.remove(&shard.id);
-                shards.insert(shard.id, Tracked::new(shard, kept));
+                shards.insert(shard.id, Box::new(Tracked::new(shard, kept)));
             }
         }
     }
@@ -113,12 +114,12 @@ impl Registry {
 
     /// Looks at one shard, which must not ask the registry again.
     pub(crate) fn with<T>(&self, shard: TenantShardId, look: impl FnOnce(&Tracked) -> T) -> Option<T> {
-        self.state().shards.get(&shard).map(look)
+        self.state().shards.get(&shard).map(|tracked| look(tracked))
     }
 
     /// Looks at every shard, in the order of their ids; as [`with`](Self::with).
-    pub(crate) fn map<T>(&self, look: impl FnMut(&Tracked) -> T) -> Vec<T> {
-        self.state().shards.values().map(look).collect()
+    pub(crate) fn map<T>(&self, mut look: impl FnMut(&Tracked) -> T) -> Vec<T> {
+        self.state().shards.values().map(|tracked| look(tracked)).collect()
     }
 
     /// What a turn that begins now should know. Until it ends, what is remembered of the bucket is in doubt: a put may
@@ -157,7 +158,7 @@ impl Registry {
             }
             (None, Some(shard)) => {
                 kept.remove(&shard.id);
-                shards.entry(shard.id).or_insert(Tracked::new(shard, None))
+                shards.entry(shard.id).or_insert_with(|| Box::new(Tracked::new(shard, None)))
             }
             (None, None) => return,
         };

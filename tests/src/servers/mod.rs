@@ -1,5 +1,6 @@
 //! Servers of object storage for tests, on this machine only and gone with their value.
 
+#[cfg(feature = "servers")]
 mod s3s;
 mod weed;
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use thermocline::remote::{OpenError, Remote, S3, S3Credentials, S3Options};
 
+#[cfg(feature = "servers")]
 pub use self::s3s::{LONGEST_KEY_BYTES, S3sFs};
 pub use self::weed::{WEED_VARIABLE, Weed};
 

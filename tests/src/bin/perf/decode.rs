@@ -75,13 +75,13 @@ impl Measurement for Decode {
             let (elapsed, heatmap) = timed(|| Heatmap::decode(&bytes).map_err(|error| anyhow!("{error}")))?;
             let read: usize = heatmap.timelines.iter().map(|timeline| timeline.layers.len()).sum();
             ensure!(read == layers, "not every layer was read");
-            Ok(elapsed)
+            Ok(elapsed.into())
         };
         let yardstick = move || {
             let (elapsed, document) = timed(|| Ok(serde_json::from_slice::<Document>(&same)?))?;
             let read: usize = document.timelines.iter().map(|timeline| timeline.layers.len()).sum();
             ensure!(read == layers, "not every layer was read");
-            Ok(elapsed)
+            Ok(elapsed.into())
         };
         Ok(Pair { ours: Box::new(ours), yardstick: Box::new(yardstick) })
     }

@@ -54,13 +54,13 @@ impl Measurement for TableToHeatmap {
                 Ok(encode(&header, &table, &verdict.answer))
             })?;
             ensure!(heatmap.hot_layers == listed, "not every layer is listed");
-            Ok(elapsed)
+            Ok(elapsed.into())
         };
         let map = LayerMap::new(&layers);
         let yardstick = move || {
             let (elapsed, (bytes, _, _)) = timed(|| today(&map))?;
             ensure!(bytes.len() > listed * 200, "not every layer is listed");
-            Ok(elapsed)
+            Ok(elapsed.into())
         };
         Ok(Pair { ours: Box::new(ours), yardstick: Box::new(yardstick) })
     }
@@ -74,10 +74,10 @@ pub(super) fn tenant() -> Tenant {
 }
 
 /// Layers as a pageserver's layer map has them: behind an `Arc` each, by timeline.
-struct LayerMap(BTreeMap<TimelineId, Vec<Arc<Layer>>>);
+pub(super) struct LayerMap(BTreeMap<TimelineId, Vec<Arc<Layer>>>);
 
 impl LayerMap {
-    fn new(layers: &[Layer]) -> Self {
+    pub(super) fn new(layers: &[Layer]) -> Self {
         let mut map = BTreeMap::<_, Vec<_>>::new();
         layers.iter().for_each(|layer| map.entry(layer.timeline).or_default().push(Arc::new(*layer)));
         LayerMap(map)
@@ -116,7 +116,7 @@ struct Metadata {
 
 /// What the host does, as it is usually done: the layers that are resident and visible, sorted; the document;
 /// its digest; the document again with every access time zero, and the digest of that.
-fn today(map: &LayerMap) -> anyhow::Result<(Vec<u8>, [u8; 16], [u8; 16])> {
+pub(super) fn today(map: &LayerMap) -> anyhow::Result<(Vec<u8>, [u8; 16], [u8; 16])> {
     let timelines = map.0.iter().map(|(timeline_id, layers)| {
         let listed = layers.iter().filter(|layer| layer.marks.is_resident() && layer.marks.is_visible());
         let mut layers: Vec<_> =

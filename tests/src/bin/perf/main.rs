@@ -7,9 +7,14 @@
 mod decode;
 mod heatmap;
 mod measure;
+mod memory;
+mod node;
+mod period;
 mod sample;
 mod scan;
 mod select;
+mod tick;
+mod uploads;
 mod visibility;
 
 use std::io::{self, Write};
@@ -32,8 +37,20 @@ fn main() -> ExitCode {
         eprintln!("perf: unknown flag {unknown}\n{USAGE}");
         return ExitCode::from(2);
     }
-    let measurements: Vec<Box<dyn Measurement>> =
-        [heatmap::all(), select::all(), visibility::all(), decode::all(), scan::all()].into_iter().flatten().collect();
+    let measurements: Vec<Box<dyn Measurement>> = [
+        heatmap::all(),
+        select::all(),
+        visibility::all(),
+        decode::all(),
+        scan::all(),
+        tick::all(),
+        period::all(),
+        memory::all(),
+        uploads::all(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if has("--list") {
         measurements.iter().for_each(|measurement| println!("{}", measurement.name()));
         return ExitCode::SUCCESS;
@@ -50,6 +67,10 @@ fn main() -> ExitCode {
     }
     let mut failed = false;
     for measurement in chosen {
+        if let Some(lacks) = measurement.lacks() {
+            eprintln!("perf: {}: skipped: {lacks}", measurement.name());
+            continue;
+        }
         match measure::run(measurement.as_ref(), budget) {
             Ok(line) if has("--json") => println!("{}", line.json()),
             Ok(line) => println!("{line}"),

@@ -1,4 +1,4 @@
-//! Two ways to do one thing, timed in turn.
+//! Two ways to do one thing, measured in turn.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -17,12 +17,45 @@ pub(super) trait Measurement {
     /// The ratio to reach.
     fn target(&self) -> f64;
 
+    /// What is measured of both.
+    fn unit(&self) -> &'static str {
+        "ms"
+    }
+
+    /// Most runs that count, for those that take long.
+    fn most_runs(&self) -> usize {
+        usize::MAX
+    }
+
+    /// What it needs and this machine does not have.
+    fn lacks(&self) -> Option<String> {
+        None
+    }
+
     /// Makes the input, and hands out both ways. Each checks that it did the work.
     fn prepare(&self) -> anyhow::Result<Pair>;
 }
 
-/// One run; answers how long the part took that counts.
-pub(super) type Run = Box<dyn FnMut() -> anyhow::Result<Duration>>;
+/// One run; answers what the part took that counts.
+pub(super) type Run = Box<dyn FnMut() -> anyhow::Result<Amount>>;
+
+/// What a run took, in the unit of its measurement.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(super) struct Amount(f64);
+
+impl From<Duration> for Amount {
+    /// Milliseconds.
+    fn from(elapsed: Duration) -> Self {
+        Amount(elapsed.as_secs_f64() * 1000.0)
+    }
+}
+
+impl Amount {
+    /// Of something that is not time.
+    pub(super) const fn of(number: f64) -> Self {
+        Amount(number)
+    }
+}
 
 /// Both ways.
 pub(super) struct Pair {
@@ -54,13 +87,14 @@ impl Budget {
 pub(super) struct Line {
     name: String,
     yardstick_is: &'static str,
+    unit: &'static str,
     ours: Spread,
     yardstick: Spread,
     target: f64,
 }
 
-/// Sorted times of all runs.
-struct Spread(Vec<Duration>);
+/// What all runs took, sorted.
+struct Spread(Vec<Amount>);
 
 impl Spread {
     fn at(&self, quantile: f64) -> f64 {
@@ -71,7 +105,7 @@ impl Spread {
             reason = "an index"
         )]
         let index = ((self.0.len() - 1) as f64 * quantile).round() as usize;
-        self.0.get(index).map_or(f64::NAN, Duration::as_secs_f64) * 1000.0
+        self.0.get(index).map_or(f64::NAN, |amount| amount.0)
     }
 }
 
@@ -80,26 +114,30 @@ pub(super) fn run(measurement: &dyn Measurement, budget: Budget) -> anyhow::Resu
     let Pair { mut ours, mut yardstick } = measurement.prepare()?;
     ours()?;
     yardstick()?;
-    let (mut our_times, mut yardstick_times) = (Vec::new(), Vec::new());
+    let (mut our_runs, mut yardstick_runs) = (Vec::new(), Vec::new());
+    let most = measurement.most_runs();
+    let (least, most) = (budget.min_runs.min(most), budget.max_runs.min(most));
     let began = Instant::now();
-    while our_times.len() < budget.min_runs || (began.elapsed() < budget.time && our_times.len() < budget.max_runs) {
-        our_times.push(ours()?);
-        yardstick_times.push(yardstick()?);
+    while our_runs.len() < least || (began.elapsed() < budget.time && our_runs.len() < most) {
+        our_runs.push(ours()?);
+        yardstick_runs.push(yardstick()?);
     }
-    our_times.sort_unstable();
-    yardstick_times.sort_unstable();
+    let sorted = |mut runs: Vec<Amount>| {
+        runs.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+        Spread(runs)
+    };
     Ok(Line {
         name: measurement.name(),
         yardstick_is: measurement.yardstick(),
-        ours: Spread(our_times),
-        yardstick: Spread(yardstick_times),
+        unit: measurement.unit(),
+        ours: sorted(our_runs),
+        yardstick: sorted(yardstick_runs),
         target: measurement.target(),
     })
 }
 
 impl Line {
-    pub(super) const HEADING: &'static str =
-        "measurement                  ours, ms (10%..90%)       yardstick, ms (10%..90%)   ratio  target  yardstick";
+    pub(super) const HEADING: &'static str = "measurement                      ours (10%..90%)           yardstick (10%..90%)        ratio  target  yardstick";
 
     fn ratio(&self) -> f64 {
         self.ours.at(0.5) / self.yardstick.at(0.5)
@@ -111,7 +149,7 @@ impl Line {
             "name": self.name,
             "ours": rounded(self.ours.at(0.5)),
             "yardstick": rounded(self.yardstick.at(0.5)),
-            "unit": "ms",
+            "unit": self.unit,
             "ratio": rounded(self.ratio()),
             "target": self.target,
             "runs": self.ours.0.len(),
@@ -134,10 +172,11 @@ impl fmt::Display for Line {
         let met = if self.ratio() <= self.target { "<=" } else { "> " };
         write!(
             f,
-            "{:<22} {:>26} {:>30}   {:.3} {met} {:<5}  {}",
+            "{:<22} {:>26} {:>30} {:<5} {:.4} {met} {:<5}  {}",
             self.name,
             spread(&self.ours),
             spread(&self.yardstick),
+            self.unit,
             self.ratio(),
             self.target,
             self.yardstick_is

@@ -48,7 +48,7 @@ impl Measurement for Scan {
             let _kept = &folder;
             let (elapsed, look) = timed(|| Ok(runtime.block_on(data_dir.look(shard))?))?;
             ensure!(look.table.len() == files, "not every file was found");
-            Ok(elapsed)
+            Ok(elapsed.into())
         };
         let yardstick = move || {
             let (elapsed, output) = timed(|| {
@@ -57,7 +57,7 @@ impl Measurement for Scan {
                 find.output().context("cannot run find")
             })?;
             ensure!(output.stdout.iter().filter(|byte| **byte == b'\n').count() > files, "not every file was found");
-            Ok(elapsed)
+            Ok(elapsed.into())
         };
         Ok(Pair { ours: Box::new(ours), yardstick: Box::new(yardstick) })
     }

@@ -41,13 +41,13 @@ impl Measurement for Select {
         let ours = move || {
             let (elapsed, called) = timed(|| Ok(component.select(&tenant(), &table, &[])?))?;
             ensure!(called.answer.rows().len() == rows, "not every row is listed");
-            Ok(elapsed)
+            Ok(elapsed.into())
         };
         let yardstick = move || {
             let (elapsed, answer) =
                 timed(|| native.select(&tenant(), &*native_table, &[]).map_err(|error| anyhow!(error)))?;
             ensure!(answer.rows.len() == rows, "not every row is listed");
-            Ok(elapsed)
+            Ok(elapsed.into())
         };
         Ok(Pair { ours: Box::new(ours), yardstick: Box::new(yardstick) })
     }

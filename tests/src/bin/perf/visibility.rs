@@ -41,8 +41,8 @@ impl Measurement for Sweep {
         let read_points: Vec<_> = (0..=self.branch_points).map(|number| Lsn(newest - number * step)).collect();
         ensure!(visibility::visible(&names, &read_points) == sweep(&names, &read_points), "the two disagree");
         let (same_names, same_points) = (names.clone(), read_points.clone());
-        let ours = move || Ok(timed(|| Ok(visibility::visible(&names, &read_points)))?.0);
-        let yardstick = move || Ok(timed(|| Ok(sweep(&same_names, &same_points)))?.0);
+        let ours = move || Ok(timed(|| Ok(visibility::visible(&names, &read_points)))?.0.into());
+        let yardstick = move || Ok(timed(|| Ok(sweep(&same_names, &same_points)))?.0.into());
         Ok(Pair { ours: Box::new(ours), yardstick: Box::new(yardstick) })
     }
 }

@@ -1,0 +1,111 @@
+//! Uploads a host gets done, against a bare loop of puts.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use futures::future::try_join_all;
+use thermocline::Host;
+use thermocline::remote::PutIf;
+use thermocline::upload::DEFAULT_CONCURRENCY;
+use thermocline_tests::servers::{WEED_VARIABLE, Weed};
+
+use super::measure::{Measurement, Pair};
+use super::node::{Counting, Node, judge};
+
+pub(super) fn all() -> Vec<Box<dyn Measurement>> {
+    vec![Box::new(Uploads { tenants: 256, layers: 100, uploads: 1000, concurrency: DEFAULT_CONCURRENCY })]
+}
+
+struct Uploads {
+    tenants: u64,
+    layers: usize,
+    /// Of a run.
+    uploads: usize,
+    concurrency: NonZeroUsize,
+}
+
+/// So short that somebody always waits.
+const PERIOD: Duration = Duration::from_millis(10);
+
+impl Measurement for Uploads {
+    fn name(&self) -> String {
+        "uploads-s3".into()
+    }
+
+    fn yardstick(&self) -> &'static str {
+        "conditional puts of the same bytes in bare loops, as many at once, to the same server (SeaweedFS)"
+    }
+
+    /// Nine tenths of the bare loops' rate.
+    fn target(&self) -> f64 {
+        1.111
+    }
+
+    fn lacks(&self) -> Option<String> {
+        let named = std::env::var_os(WEED_VARIABLE).is_some_and(|binary| !binary.is_empty());
+        (!named).then(|| format!("{WEED_VARIABLE} does not name a weed binary"))
+    }
+
+    fn prepare(&self) -> anyhow::Result<Pair> {
+        let &Uploads { tenants, layers, uploads, concurrency } = self;
+        let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build()?);
+        let weed = runtime.block_on(Weed::start())?.with_context(|| format!("{WEED_VARIABLE} is not set"))?;
+        let remote = runtime.block_on(weed.access.remote("host"))?;
+        let counting = Arc::new(Counting::new(remote));
+        let judge = judge()?;
+
+        let (its_runtime, bucket) = (Arc::clone(&runtime), Arc::clone(&counting));
+        let ours = move || {
+            its_runtime.block_on(async {
+                let node = Arc::new(Node::new(tenants, layers, PERIOD).restless());
+                let host = Host::builder(node, Arc::clone(&bucket) as _, Arc::clone(&judge)).concurrency(concurrency);
+                let host = host.build().spawn();
+                // The first turns read the bucket.
+                until(&bucket, bucket.puts() + usize::try_from(tenants)? * 2).await;
+                let from = bucket.puts();
+                let began = Instant::now();
+                until(&bucket, from + uploads).await;
+                let elapsed = began.elapsed();
+                let failed = host.shards().iter().filter(|shard| shard.failures > 0).count();
+                host.shutdown().await;
+                ensure!(failed == 0, "{failed} tenants' uploads failed");
+                Ok(elapsed.into())
+            })
+        };
+
+        let bare = runtime.block_on(weed.access.remote("bare"))?;
+        let yardstick = move || {
+            // Ends with the last run.
+            let _kept = &weed;
+            let body = counting.last();
+            ensure!(body.len() > layers * 200, "not every layer is listed");
+            let (share, bare) = (uploads / concurrency.get(), &bare);
+            runtime.block_on(async {
+                let loops = (0..concurrency.get()).map(|number| {
+                    let body = body.clone();
+                    async move {
+                        let key = format!("tenant-{number}");
+                        bare.delete(&key).await?;
+                        let mut etag = bare.put(&key, body.clone(), PutIf::Absent).await?;
+                        for _ in 0..share {
+                            etag = bare.put(&key, body.clone(), PutIf::Matches(etag)).await?;
+                        }
+                        anyhow::Ok(())
+                    }
+                });
+                let began = Instant::now();
+                try_join_all(loops).await?;
+                Ok(began.elapsed().into())
+            })
+        };
+        Ok(Pair { ours: Box::new(ours), yardstick: Box::new(yardstick) })
+    }
+}
+
+async fn until(bucket: &Counting, puts: usize) {
+    while bucket.puts() < puts {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
