@@ -81,8 +81,8 @@ pub enum PageserverError {
         why: String,
     },
     /// Its tenants cannot be listed.
-    #[error("the tenants cannot be listed")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the tenants cannot be listed: {0}")]
+    Unavailable(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Keeps a shard open while it lives.

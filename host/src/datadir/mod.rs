@@ -95,7 +95,7 @@ pub enum DataDirError {
     },
     /// It cannot be read.
     #[error("cannot read {0}")]
-    Unreadable(#[source] io::Error),
+    Unreadable(io::Error),
 }
 
 /// A pageserver's data directory.

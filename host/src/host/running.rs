@@ -107,7 +107,7 @@ impl Inner {
             Ok(listed) => listed,
             Err(error) => {
                 self.uploads.counters.pageserver_errors.fetch_add(1, Ordering::Relaxed);
-                let told = format!("{:#}", Chain(&error));
+                let told = error.to_string();
                 let before = lock(&self.pageserver_error).replace(told.clone());
                 if before.as_ref() != Some(&told) {
                     tracing::warn!("{told}; the shards known so far are served");
@@ -182,20 +182,5 @@ impl Inner {
 async fn yield_after(number: usize) {
     if number % YIELD_EVERY == YIELD_EVERY - 1 {
         tokio::task::yield_now().await;
-    }
-}
-
-/// An error with all its sources, on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }

@@ -51,7 +51,8 @@ fn a_command_uploads_and_everything_tells_of_it() {
 #[case::not_here("0a110000000000000000000000000009", 404)]
 #[case::no_id("0a11", 400)]
 fn a_command_for_what_is_not_here(#[case] shard: &str, #[case] status: u16) {
-    let daemon = Daemon::start(&node(), "");
+    let node = node();
+    let daemon = Daemon::start(&node, "");
     let (answered, body) = json_of(daemon.post(&format!("/v1/tenant/{shard}/heatmap_upload")));
     assert_eq!(answered, status, "{body}");
     assert!(body["msg"].is_string());
@@ -61,7 +62,8 @@ fn a_command_for_what_is_not_here(#[case] shard: &str, #[case] status: u16) {
 #[case::terminate(Signal::TERM)]
 #[case::interrupt(Signal::INT)]
 fn it_ends_as_it_is_told(#[case] signal: Signal) {
-    let mut daemon = Daemon::start(&node(), "");
+    let node = node();
+    let mut daemon = Daemon::start(&node, "");
     daemon.signal(signal);
     daemon.logged("ended");
     assert_eq!(daemon.ended(), Some(0));
