@@ -20,10 +20,13 @@
 //! - [`Remote`](remote::Remote) is object storage: a folder, or S3.
 //! - [`Uploader`] takes it from there: it replaces a heatmap in the bucket only where that is still the one it
 //!   saw, and never a newer location's. [`Outcome`](upload::Outcome) says what came of it.
+//! - [`Host`] does all this for every shard, over months: each within its period, none twice at once, in the order of
+//!   the policy, and none that did not change. [`jobs`] is its loop, [`State`] what survives a restart.
 //!
-//! Time, storage and the pageserver are handed in as traits. Nothing here reads a clock or an environment
-//! variable on its own, but for S3's usual chain of credentials, and nothing runs in the background, but for the
-//! thread of the [`Engine`](policy::Engine) that ends calls of policies in time.
+//! Time, chance, storage and the pageserver are handed in. Nothing here reads a clock or an environment variable on its
+//! own, but for S3's usual chain of credentials; there is no global state; and nothing runs in the background, but for
+//! the thread of the [`Engine`](policy::Engine) that ends calls of policies in time, and the future of a running
+//! [`Host`].
 //!
 //! # Embedding it
 //!
@@ -34,15 +37,14 @@
 //! use std::time::Duration;
 //!
 //! use async_trait::async_trait;
-//! use thermocline::clock::SystemClock;
 //! use thermocline::layer::{
 //!     Generation, Key, Layer, LayerMetadata, LayerName, LayerTable, Lsn, Marks, TenantShardId,
 //! };
 //! use thermocline::pageserver::{AttachMode, HeldOpen, PageserverError, Revision, Shard};
 //! use thermocline::policy::{Engine, Judge, Limits, NO_CONFIG};
 //! use thermocline::remote::LocalDir;
-//! use thermocline::upload::{Generator, Outcome, Trigger};
-//! use thermocline::{Pageserver, Uploader, keys};
+//! use thermocline::upload::Outcome;
+//! use thermocline::{Host, Pageserver, State, keys};
 //!
 //! /// A pageserver with one tenant shard, which has one layer.
 //! #[derive(Debug)]
@@ -94,33 +96,31 @@
 //!         active: true,
 //!         upload_period: Duration::from_secs(60),
 //!         checkpoint_distance_bytes: 256 << 20,
-//!         revision: Revision::default(),
+//!         revision: Revision::default(), // In earnest: moved by whatever changes layers or access times.
 //!     };
+//!     let id = shard.id;
 //!     let pageserver = Arc::new(Small { shard, folder: folder.path().to_owned() });
 //!
 //!     // One engine for the process. Policies of your own: `Policy::load`, and `Judge::new`.
 //!     let engine = Engine::new(Limits::default())?;
 //!     let judge = Arc::new(Judge::built_in(&engine, NO_CONFIG)?);
 //!     let remote = Arc::new(LocalDir::new(&folder.path().join("bucket"))?);
-//!     let generator = Generator::new(pageserver.clone(), judge, Arc::new(SystemClock::default()));
-//!     let uploader = Uploader::new(generator, remote);
+//!     let state = State::open(&folder.path().join("thermocline.redb"))?;
+//!     let host = Host::builder(pageserver, remote, judge).state(state).build().spawn();
 //!
-//!     for shard in pageserver.shards().await? {
-//!         let attempt = uploader.upload(&shard, Trigger::Schedule).await;
-//!         assert!(matches!(attempt.outcome, Outcome::Uploaded), "{:?}", attempt.outcome);
+//!     // It uploads by itself, within a period. Whoever cannot wait asks.
+//!     let attempt = host.upload_now(id).await?;
+//!     assert!(matches!(attempt.outcome, Outcome::Uploaded), "{:?}", attempt.outcome);
+//!     let object = std::fs::read(folder.path().join("bucket").join(keys::heatmap(id)))?;
+//!     assert!(object.starts_with(br#"{"generation":1,"timelines":[{"timeline_id":"de2"#));
 //!
-//!         let object = std::fs::read(folder.path().join("bucket").join(keys::heatmap(shard.id)))?;
-//!         assert!(object.starts_with(br#"{"generation":1,"timelines":[{"timeline_id":"de2"#));
-//!
-//!         let again = uploader.upload(&shard, Trigger::Schedule).await;
-//!         assert!(matches!(again.outcome, Outcome::Unchanged), "{:?}", again.outcome);
-//!     }
+//!     host.shutdown().await;
 //!     Ok(())
 //! }
 //! ```
 //!
-//! Many shards at once, in the order in which the policy wants them: [`Uploader::sweep`]. Own storage, own
-//! policies: [`remote::conformance`] and [`policy::conformance`] tell whether they keep the promises that the rest
+//! `examples/embed.rs` is a whole little pageserver. Once over many shards, without a host: [`Uploader::sweep`]. Own
+//! storage, own policies: [`remote::conformance`] and [`policy::conformance`] tell whether they keep the promises that the rest
 //! relies on.
 
 mod atomic_file;

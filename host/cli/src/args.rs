@@ -30,7 +30,6 @@ pub enum Command {
     Generate(GenerateArgs),
     /// Upload the heatmap of every attached tenant shard
     Upload(UploadArgs),
-    /// Keep the heatmap of every attached tenant shard fresh, until told to end
     Serve(ServeArgs),
     /// Look into heatmaps
     Heatmap {
@@ -165,7 +164,7 @@ pub struct UploadArgs {
     pub json: bool,
 }
 
-/// Keeps the heatmap of every attached tenant shard fresh, until told to end.
+/// Keep the heatmap of every attached tenant shard fresh, until told to end
 ///
 /// The smallest configuration:
 ///
@@ -175,16 +174,18 @@ pub struct UploadArgs {
 ///     [remote_storage]
 ///     local_path = "/data/remote"
 ///
-/// `--check` prints every setting with its value. Each can be set by a variable of the environment as well,
-/// which counts over the file: THERMOCLINE_LISTEN, THERMOCLINE_REMOTE_STORAGE__LOCAL_PATH (two underscores
-/// after a table). Relative paths are relative to the file's folder. Credentials of a bucket come from where
-/// AWS's tools take them, as AWS_ACCESS_KEY_ID.
+/// `--check` prints every setting with its value. Each can be set by a variable of the
+/// environment as well, which counts over the file: THERMOCLINE_LISTEN,
+/// THERMOCLINE_REMOTE_STORAGE__LOCAL_PATH (two underscores after a table). Relative paths are
+/// relative to the file's folder. Credentials of a bucket come from where AWS's tools take
+/// them, as AWS_ACCESS_KEY_ID.
 ///
-/// SIGHUP reads the settings anew; those that need a restart are named in the log. SIGTERM and SIGINT end it
-/// once the uploads that run are done, at most shutdown_timeout; a second one ends it at once.
+/// SIGHUP reads the settings anew; those that need a restart are named in the log. SIGTERM and
+/// SIGINT end it once the uploads that run are done, at most shutdown_timeout; a second one
+/// ends it at once.
 ///
-/// Exit code: 0 when it ended as told, 1 when the configuration is wrong or it could not start, 2 for wrong
-/// usage, 130 or 143 when a second SIGINT or SIGTERM ended it at once.
+/// Exit code: 0 when it ended as told, 1 when the configuration is wrong or it could not start,
+/// 2 for wrong usage, 130 or 143 when a second SIGINT or SIGTERM ended it at once.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 #[allow(missing_docs, reason = "clap shows the docs of each field to users")]

@@ -70,6 +70,7 @@ fn every_command_does_what_the_readme_says() {
 fn the_readme_shows_every_command() {
     for command in [
         "demo",
+        "serve",
         "generate",
         "upload",
         "heatmap show",

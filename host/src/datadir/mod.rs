@@ -24,8 +24,8 @@ mod watch;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -114,7 +114,7 @@ struct Inner {
     path: PathBuf,
     remote: Option<Arc<dyn Remote>>,
     state: StateDir,
-    default_upload_period: Duration,
+    default_upload_period: Mutex<Duration>,
     note_sightings: bool,
     revisions: Arc<Revisions>,
     warned_of_state: AtomicBool,
@@ -136,7 +136,7 @@ impl DataDir {
             path: path.to_owned(),
             remote,
             state: StateDir::new(state_dir.unwrap_or_else(|| path.join(STATE))),
-            default_upload_period,
+            default_upload_period: Mutex::new(default_upload_period),
             note_sightings,
             revisions: Arc::default(),
             warned_of_state: AtomicBool::default(),
@@ -144,6 +144,12 @@ impl DataDir {
             warned_of_settings: AtomicBool::default(),
         };
         Ok(DataDir { inner: Arc::new(inner) })
+    }
+
+    /// The upload period of tenants for which neither `config-v1` nor `pageserver.toml` says, from now on. A host sees it
+    /// at each shard's next turn, or when it lists all of them.
+    pub fn set_default_upload_period(&self, period: Duration) {
+        *self.inner.default_upload_period.lock().unwrap_or_else(PoisonError::into_inner) = period;
     }
 
     /// Every tenant that has a folder, in the order of their ids, with its location or why it is skipped. Walks no
@@ -245,7 +251,7 @@ impl Inner {
             }
             None
         });
-        period.unwrap_or(self.default_upload_period)
+        period.unwrap_or_else(|| *self.default_upload_period.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads how a shard is located, with the revision that it was at before: a change meanwhile moves it on.

@@ -265,10 +265,12 @@ fn is_gone(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::mpsc::{self, Receiver};
     use std::time::Duration;
 
     use super::*;
+    use crate::datadir::changes::Change;
     use crate::datadir::{DataDir, DataDirOptions};
     use crate::pageserver::Revision;
 
@@ -332,15 +334,20 @@ mod tests {
 
         /// Waits until all events so far have been noted and acted on: those of this one come after them.
         fn flush(&self) {
-            static NEXT: Mutex<u32> = Mutex::new(0);
-            let number = {
-                let mut next = NEXT.lock().unwrap();
-                *next += 1;
-                *next
-            };
-            let marker = format!("0e00000000000000000000000{number:07x}");
-            fs::create_dir(self.tenants().join(&marker)).unwrap();
-            while self.told.recv_timeout(LIMIT).unwrap() != Some(id(&marker)) {}
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            loop {
+                let marker = format!("0e{:030x}", NEXT.fetch_add(1, Ordering::Relaxed));
+                fs::create_dir(self.tenants().join(&marker)).unwrap();
+                let marker = id(&marker);
+                // That everything is to be looked at may have stood for the marker, too.
+                match std::iter::from_fn(|| self.told.recv_timeout(LIMIT).ok())
+                    .find(|told| told.is_none_or(|it| it == marker))
+                {
+                    Some(Some(_)) => return,
+                    Some(None) => {}
+                    None => panic!("nothing is told any more"),
+                }
+            }
         }
 
         /// Waits until a shard is told.
@@ -469,9 +476,11 @@ mod tests {
     #[test]
     fn lost_events_are_told_and_what_came_meanwhile_is_watched() {
         let watched = Watched::new();
-        watched.datadir.inner.revisions.note(super::super::changes::Change::Lost);
-        assert!(!watched.is_settled(ONE) || watched.told.recv_timeout(LIMIT).unwrap().is_none());
+        let before = watched.of(ONE);
+        watched.datadir.inner.revisions.note(Change::Lost);
+        watched.all_are_told();
         watched.flush();
+        assert_ne!(watched.of(ONE), before);
         assert!(watched.is_settled(ONE) && watched.is_settled(TWO));
         assert_eq!(watched.stays(|| fs::write(watched.layer(ONE), "layer").unwrap()), [false, true]);
     }

@@ -24,6 +24,9 @@ use crate::upload::{DEFAULT_CONCURRENCY, Generator, Moved, Registry, Uploader, U
 /// How often all shards are listed, unless the embedder says otherwise.
 pub const DEFAULT_RESCAN_PERIOD: Duration = Duration::from_secs(60);
 
+/// The shortest time between two listings of all shards.
+pub const MIN_RESCAN_PERIOD: Duration = Duration::from_secs(1);
+
 /// How long what is remembered of the bucket is believed, unless the embedder says otherwise.
 pub const DEFAULT_RECHECK_PERIOD: Duration = Duration::from_hours(1);
 
@@ -95,7 +98,7 @@ impl HostBuilder {
     }
 
     /// How often the pageserver is asked for all its shards, as a safety net: who tells the handle of changes need not
-    /// wait for it.
+    /// wait for it. At least [`MIN_RESCAN_PERIOD`].
     #[must_use]
     pub fn rescan_period(self, rescan_period: Duration) -> Self {
         HostBuilder { rescan_period, ..self }
@@ -138,10 +141,11 @@ impl HostBuilder {
             jobs: job_handle,
             started: clock.elapsed(),
             started_unix_s: clock.unix_s(),
+            rescan_period: Mutex::new(self.rescan_period.max(MIN_RESCAN_PERIOD)),
             pageserver_error: Mutex::default(),
             drained: Mutex::new(Drained::default()),
             ended: CancellationToken::new(),
         };
-        Host::new(HostHandle(Arc::new(inner)), jobs, self.rescan_period, self.shutdown_limit)
+        Host::new(HostHandle(Arc::new(inner)), jobs, self.shutdown_limit)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::builder::MIN_RESCAN_PERIOD;
 use super::error::DeleteError;
 use super::inner::{Inner, lock};
 use crate::jobs::CommandError;
@@ -53,6 +55,12 @@ impl HostHandle {
     /// Uploads that run at once by schedule, from now on.
     pub fn set_concurrency(&self, concurrency: NonZeroUsize) {
         self.0.jobs.set_concurrency(concurrency);
+    }
+
+    /// How often all shards are listed, from now on. At least [`MIN_RESCAN_PERIOD`].
+    pub fn set_rescan_period(&self, period: Duration) {
+        *lock(&self.0.rescan_period) = period.max(MIN_RESCAN_PERIOD);
+        self.0.uploads.moved.wake();
     }
 
     /// Takes no more work, waits for uploads that run up to the limit, cuts off the others, and keeps the state. Tries

@@ -17,6 +17,8 @@ pub(super) struct Inner {
     pub(super) jobs: JobHandle<Uploads>,
     pub(super) started: Duration,
     pub(super) started_unix_s: i64,
+    /// How often all shards are listed.
+    pub(super) rescan_period: Mutex<Duration>,
     /// Why the pageserver's shards could not be listed when that was last tried.
     pub(super) pageserver_error: Mutex<Option<String>>,
     /// How the shutdown went, once there was one.

@@ -10,7 +10,9 @@ mod report;
 mod running;
 mod status;
 
-pub use builder::{DEFAULT_RECHECK_PERIOD, DEFAULT_RESCAN_PERIOD, DEFAULT_SHUTDOWN_LIMIT, HostBuilder};
+pub use builder::{
+    DEFAULT_RECHECK_PERIOD, DEFAULT_RESCAN_PERIOD, DEFAULT_SHUTDOWN_LIMIT, HostBuilder, MIN_RESCAN_PERIOD,
+};
 pub use error::DeleteError;
 pub use handle::{Drained, HostHandle};
 pub use running::Host;

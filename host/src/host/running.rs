@@ -32,7 +32,6 @@ const YIELD_EVERY: usize = 1000;
 pub struct Host {
     handle: HostHandle,
     jobs: JobLoop<Uploads>,
-    rescan_period: Duration,
     shutdown_limit: Duration,
     /// Tells the handles that the host has ended, also where it is dropped.
     ended: DropGuard,
@@ -44,14 +43,9 @@ impl Host {
         HostBuilder::new(pageserver, remote, judge)
     }
 
-    pub(super) fn new(
-        handle: HostHandle,
-        jobs: JobLoop<Uploads>,
-        rescan_period: Duration,
-        shutdown_limit: Duration,
-    ) -> Self {
+    pub(super) fn new(handle: HostHandle, jobs: JobLoop<Uploads>, shutdown_limit: Duration) -> Self {
         let ended = handle.0.ended.clone().drop_guard();
-        Host { handle, jobs, rescan_period, shutdown_limit, ended }
+        Host { handle, jobs, shutdown_limit, ended }
     }
 
     /// To ask it things, and to end it.
@@ -69,7 +63,7 @@ impl Host {
     /// Runs it until a handle's [`shutdown`](HostHandle::shutdown). All that it does it does within this future: whoever
     /// drops it ends it at once, as a crash would.
     pub async fn run(self) {
-        let Host { handle, jobs, rescan_period, shutdown_limit, ended } = self;
+        let Host { handle, jobs, shutdown_limit, ended } = self;
         let host = &*handle.0;
         let stop = async {
             host.uploads.stopping.cancelled().await;
@@ -77,7 +71,7 @@ impl Host {
             *lock(&host.drained) = Drained { cut_off };
         };
         let work = pin!(join(jobs.run(), stop));
-        let keep = pin!(join(host.keep_shards(rescan_period), host.keep_state()));
+        let keep = pin!(join(host.keep_shards(), host.keep_state()));
         select(work, keep).await;
         host.commit().await;
         drop(ended);
@@ -86,21 +80,24 @@ impl Host {
 
 impl Inner {
     /// Keeps the list of shards: what is told at once, and everything from time to time.
-    async fn keep_shards(&self, rescan_period: Duration) {
-        let mut next_rescan = self.clock().elapsed();
+    async fn keep_shards(&self) {
+        let (mut rescanned, mut listed): (Option<Duration>, bool) = (None, false);
         loop {
+            let period = *lock(&self.rescan_period);
+            let wait = if listed { period } else { period.min(RELIST_PERIOD) };
+            let due = rescanned.map_or(Duration::ZERO, |rescanned| rescanned.saturating_add(wait));
             let News { all, shards } = self.uploads.moved.take();
-            if all || self.clock().elapsed() >= next_rescan {
-                let wait = if self.rescan().await { rescan_period } else { rescan_period.min(RELIST_PERIOD) };
-                next_rescan = self.clock().elapsed().saturating_add(wait);
-            } else {
-                for (number, shard) in shards.into_iter().enumerate() {
-                    self.look(shard).await;
-                    yield_after(number).await;
-                }
+            let now = self.clock().elapsed();
+            if all || now >= due {
+                listed = self.rescan().await;
+                rescanned = Some(self.clock().elapsed());
+                continue;
             }
-            let wait = next_rescan.saturating_sub(self.clock().elapsed());
-            select(pin!(self.uploads.moved.told()), self.clock().sleep(wait)).await;
+            for (number, shard) in shards.into_iter().enumerate() {
+                self.look(shard).await;
+                yield_after(number).await;
+            }
+            select(pin!(self.uploads.moved.told()), self.clock().sleep(due.saturating_sub(now))).await;
         }
     }
 

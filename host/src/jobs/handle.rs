@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::Work;
-use super::command::{CommandError, MAX_COMMANDS};
-use super::run::{Shared, waiter};
+use super::command::{CommandError, MAX_COMMANDS, Waiter};
+use super::run::Shared;
 use super::schedule::{JobStats, JobTimes};
 
 /// A running job loop. Clones are of the same one; dropping them all does not end it.
@@ -43,6 +43,8 @@ impl<W: Work> JobHandle<W> {
     /// Takes a key out. A job of it that runs goes on, and is not repeated.
     pub fn remove(&self, key: W::Key) {
         self.shared.state().schedule.remove(key);
+        // What is left may fit now, and waits for no ranking then.
+        self.shared.changed.notify_one();
     }
 
     /// At most so many jobs run at once by schedule, from now on; those above it that run go on.
@@ -57,22 +59,29 @@ impl<W: Work> JobHandle<W> {
     /// # Errors
     /// If too many commands are under way, the loop is shutting down, or the work panics.
     pub async fn command(&self, key: W::Key) -> Result<W::Outcome, CommandError> {
-        let Ok(_counted) = self.commands.try_acquire() else {
-            return Err(CommandError::Busy { limit: MAX_COMMANDS });
-        };
-        let (waiter, answer) = waiter();
-        {
+        let answer = {
             let state = &mut *self.shared.state();
             if state.stopping.is_some() || self.shared.ended.is_cancelled() {
                 return Err(CommandError::ShuttingDown);
             }
+            // Whoever has gone before its job began holds no place.
+            state.commands.values_mut().for_each(|waiters| waiters.retain(|waiter| !waiter.is_gone()));
+            let Ok(place) = Arc::clone(&self.commands).try_acquire_owned() else {
+                return Err(CommandError::Busy { limit: MAX_COMMANDS });
+            };
+            let (waiter, answer) = Waiter::new(place);
             state.commands.entry(key).or_default().push(waiter);
-        }
+            answer
+        };
         self.shared.changed.notify_one();
+        let ended = &self.shared.ended;
         tokio::select! {
             biased;
-            answer = answer => answer.unwrap_or(Err(CommandError::BrokeOff)),
-            () = self.shared.ended.cancelled() => Err(CommandError::ShuttingDown),
+            answer = answer => answer.unwrap_or_else(|_| {
+                // Nobody answers: the loop was dropped, or the job broke off.
+                Err(if ended.is_cancelled() { CommandError::ShuttingDown } else { CommandError::BrokeOff })
+            }),
+            () = ended.cancelled() => Err(CommandError::ShuttingDown),
         }
     }
 

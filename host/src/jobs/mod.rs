@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use command::{CommandError, MAX_COMMANDS};
 pub use handle::JobHandle;
-pub use run::{CANCEL_GRACE, JobLoop};
+pub use run::{CANCEL_GRACE, JobLoop, RANK_LIMIT};
 pub use schedule::{JobStats, JobTimes, OVERDUE_PERIODS, Schedule};
 
 /// Who asks for a job.

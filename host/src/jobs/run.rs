@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt as _, OptionFuture, select};
-use tokio::sync::{Notify, oneshot};
+use futures::future::{BoxFuture, Either, FutureExt as _, OptionFuture, select};
+use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -18,7 +19,7 @@ use crate::clock::Clock;
 use crate::random::Random;
 
 /// Until a ranking is given up, and the longest overdue run first.
-const RANK_LIMIT: Duration = Duration::from_secs(10);
+pub const RANK_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long jobs that were cancelled may take to end before they are dropped.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(1);
@@ -106,34 +107,38 @@ impl<W: Work> JobLoop<W> {
     /// future is dropped.
     pub async fn run(self) {
         let (mut tasks, mut jobs) = (Tasks::<W>::new(), Jobs::<W>::new());
+        // Dropped before them: commands of jobs that are dropped then find that the loop has ended.
+        let this = self;
         let mut ranking: Option<Ranking<W::Key>> = None;
         let stop_after = loop {
-            if let Some(limit) = self.shared.state().stopping {
+            if let Some(limit) = this.shared.state().stopping {
                 break limit;
             }
-            let begun = self.begin(&mut tasks, &mut jobs);
+            let begun = this.begin(&mut tasks, &mut jobs);
             if begun == YIELD_EVERY {
                 tokio::task::yield_now().await;
                 continue;
             }
             if ranking.is_none() {
-                ranking = self.ask_for_ranking();
+                ranking = this.ask_for_ranking();
             }
-            let wake = self.shared.state().schedule.next_change();
-            let now = self.shared.clock.elapsed();
-            let sleep = wake.map(|wake| self.shared.clock.sleep(wake.saturating_sub(now)));
+            let wake = this.shared.state().schedule.next_change();
+            let now = this.shared.clock.elapsed();
+            let sleep = wake.map(|wake| this.shared.clock.sleep(wake.saturating_sub(now)));
             tokio::select! {
                 biased;
-                Some(ended) = tasks.join_next_with_id() => self.end(ended, &mut jobs),
+                // First, because ends may come so fast that nothing after them has a turn.
                 Some((due, order)) = OptionFuture::from(ranking.as_mut()) => {
                     ranking = None;
-                    self.shared.state().schedule.rank(&due, &order);
+                    this.shared.state().schedule.rank(&due, &order);
                 }
-                () = self.shared.changed.notified() => {}
+                Some(ended) = tasks.join_next_with_id() => this.end(ended, &mut jobs),
+                () = this.shared.changed.notified() => {}
                 Some(()) = OptionFuture::from(sleep) => {}
             }
         };
-        self.drain(stop_after, tasks, jobs).await;
+        this.drain(stop_after, &mut tasks, &mut jobs).await;
+        drop(this.ended);
     }
 
     /// Begins jobs: commands first, then what is due as long as there are places. Answers how many, up to a bound.
@@ -146,7 +151,7 @@ impl<W: Work> JobLoop<W> {
         let commanded: Vec<_> = state.commands.keys().copied().filter(|key| !state.schedule.is_running(*key)).collect();
         for key in commanded {
             let mut serves = state.commands.remove(&key).unwrap_or_default();
-            serves.retain(|waiter| !waiter.is_closed());
+            serves.retain(|waiter| !waiter.is_gone());
             if !serves.is_empty() {
                 state.schedule.begin(key, false, now);
                 self.spawn(key, Trigger::Command, serves, tasks, jobs);
@@ -189,10 +194,14 @@ impl<W: Work> JobLoop<W> {
         }
         let shared = Arc::clone(&self.shared);
         let ask = async move {
-            let ranked = shared.work.rank(&due);
+            let ranked = AssertUnwindSafe(shared.work.rank(&due)).catch_unwind();
             let order = match select(ranked, shared.clock.sleep(RANK_LIMIT)).await {
-                futures::future::Either::Left((order, _)) => order,
-                futures::future::Either::Right(_) => {
+                Either::Left((Ok(order), _)) => order,
+                Either::Left((Err(_), _)) => {
+                    tracing::error!("ranking broke off, which is a bug: the longest overdue run first");
+                    Vec::new()
+                }
+                Either::Right(_) => {
                     tracing::warn!("ranking took longer than {RANK_LIMIT:?}: the longest overdue run first");
                     Vec::new()
                 }
@@ -214,10 +223,7 @@ impl<W: Work> JobLoop<W> {
         match done {
             Ok(Done { outcome, behind, answered }) => {
                 let (answered, again) = if answered { (behind, Vec::new()) } else { (Vec::new(), behind) };
-                for waiter in serves.into_iter().chain(answered) {
-                    // Whoever asked may have gone.
-                    let _ = waiter.send(Ok(outcome.clone()));
-                }
+                serves.into_iter().chain(answered).for_each(|waiter| waiter.answer(Ok(outcome.clone())));
                 if !again.is_empty() {
                     state.commands.entry(key).or_default().splice(0..0, again);
                 }
@@ -228,31 +234,28 @@ impl<W: Work> JobLoop<W> {
                     tracing::error!(%key, "the job broke off, which is a bug: {error}");
                 }
                 let why = if cancelled { CommandError::ShuttingDown } else { CommandError::BrokeOff };
-                for waiter in serves {
-                    let _ = waiter.send(Err(why));
-                }
+                serves.into_iter().for_each(|waiter| waiter.answer(Err(why)));
             }
         }
     }
 
     /// Waits for jobs that run, up to the limit, and then cuts them off.
-    async fn drain(self, limit: Duration, mut tasks: Tasks<W>, mut jobs: Jobs<W>) {
+    async fn drain(&self, limit: Duration, tasks: &mut Tasks<W>, jobs: &mut Jobs<W>) {
         self.refuse_commands();
-        self.end_jobs(limit, &mut tasks, &mut jobs).await;
+        self.end_jobs(limit, tasks, jobs).await;
         if !tasks.is_empty() {
             {
                 let state = &mut *self.shared.state();
                 state.cut_off = state.schedule.running();
             }
             self.cancel.cancel();
-            self.end_jobs(CANCEL_GRACE, &mut tasks, &mut jobs).await;
+            self.end_jobs(CANCEL_GRACE, tasks, jobs).await;
             tasks.abort_all();
             while let Some(ended) = tasks.join_next_with_id().await {
-                self.end(ended, &mut jobs);
+                self.end(ended, jobs);
             }
         }
         self.refuse_commands();
-        drop(self.ended);
     }
 
     /// Notes the ends of jobs until all have ended, or the time is over.
@@ -273,13 +276,6 @@ impl<W: Work> JobLoop<W> {
     /// Commands that have not begun never will.
     fn refuse_commands(&self) {
         let commands = std::mem::take(&mut self.shared.state().commands);
-        for waiter in commands.into_values().flatten() {
-            let _ = waiter.send(Err(CommandError::ShuttingDown));
-        }
+        commands.into_values().flatten().for_each(|waiter| waiter.answer(Err(CommandError::ShuttingDown)));
     }
-}
-
-/// Where a command's answer goes.
-pub(super) fn waiter<O>() -> (Waiter<O>, oneshot::Receiver<Result<O, CommandError>>) {
-    oneshot::channel()
 }

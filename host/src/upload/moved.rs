@@ -40,6 +40,11 @@ impl Moved {
         self.add(|news| news.all = true);
     }
 
+    /// There is no news, but whoever waits for some should look at what else it goes by.
+    pub(crate) fn wake(&self) {
+        self.told.notify_one();
+    }
+
     fn add(&self, add: impl FnOnce(&mut News)) {
         let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         add(&mut news);

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ const PORTS: std::ops::Range<u16> = 20_000..22_700;
 /// Another process may take a port between looking and starting.
 const STARTS: usize = 5;
 
+/// In its folder: who may do what, and what it stores.
+const CONFIG: &str = "s3.json";
+const DATA: &str = "data";
+
 /// How often it is asked whether it is ready, and how long after one another: for a minute.
 const READY_POLLS: u32 = 600;
 const READY_POLL: Duration = Duration::from_millis(100);
@@ -36,7 +40,15 @@ pub struct Weed {
     pub access: Access,
     process: Process,
     // After the process, which writes into it.
-    _folder: tempfile::TempDir,
+    site: Site,
+}
+
+/// Where it keeps what it stores, and where it listens.
+#[derive(Debug)]
+struct Site {
+    binary: PathBuf,
+    folder: tempfile::TempDir,
+    ports: [u16; PARTS.len()],
 }
 
 impl Weed {
@@ -59,7 +71,6 @@ impl Weed {
         Err(last.context("never tried")?)
     }
 
-    #[allow(clippy::disallowed_methods, reason = "a real server takes real time")]
     async fn start_once(binary: &Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("weed").tempdir()?;
         let ports = free_ports().context("no free ports")?;
@@ -70,17 +81,42 @@ impl Weed {
             "credentials": [{"accessKey": access.access_key_id, "secretKey": access.secret_access_key}],
             "actions": ["Admin", "Read", "List", "Tagging", "Write"],
         }]});
-        let (config_path, log_path) = (folder.path().join("s3.json"), folder.path().join("log"));
-        std::fs::write(&config_path, config.to_string())?;
-        let data = folder.path().join("data");
-        std::fs::create_dir(&data)?;
-        let log = File::create(&log_path)?;
+        std::fs::write(folder.path().join(CONFIG), config.to_string())?;
+        std::fs::create_dir(folder.path().join(DATA))?;
+        let site = Site { binary: binary.to_owned(), folder, ports };
+        let process = site.spawn(&access).await?;
+        Ok(Weed { access, process, site })
+    }
 
+    /// Ends it at once, as a crash would, and starts it again over what it had stored.
+    ///
+    /// # Errors
+    /// Where it does not come up again.
+    pub async fn crash(&mut self) -> anyhow::Result<()> {
+        self.process.0.kill()?;
+        self.process.0.wait()?;
+        self.process = self.site.spawn(&self.access).await?;
+        Ok(())
+    }
+
+    /// The id of its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.0.id()
+    }
+}
+
+impl Site {
+    /// Starts it here, and waits until it is ready.
+    #[allow(clippy::disallowed_methods, reason = "a real server takes real time")]
+    async fn spawn(&self, access: &Access) -> anyhow::Result<Process> {
+        let Site { binary, folder, ports } = self;
+        let log_path = folder.path().join("log");
+        let log = File::options().create(true).append(true).open(&log_path)?;
         let mut command = Command::new(binary);
         command
             .arg("mini")
-            .arg(format!("-dir={}", data.display()))
-            .arg(format!("-s3.config={}", config_path.display()));
+            .arg(format!("-dir={}", folder.path().join(DATA).display()))
+            .arg(format!("-s3.config={}", folder.path().join(CONFIG).display()));
         command.args([
             "-ip=127.0.0.1",
             "-ip.bind=127.0.0.1",
@@ -103,7 +139,7 @@ impl Weed {
         let remote = access.remote("").await?;
         for _ in 0..READY_POLLS {
             if is_ready(remote.as_ref()).await {
-                return Ok(Weed { access, process, _folder: folder });
+                return Ok(process);
             }
             if let Some(status) = process.0.try_wait()? {
                 bail!("weed ended with {status}: {}", tail(&log_path));
@@ -112,17 +148,14 @@ impl Weed {
         }
         bail!("weed was not ready in time: {}", tail(&log_path));
     }
-
-    /// The id of its process.
-    pub fn process_id(&self) -> u32 {
-        self.process.0.id()
-    }
 }
 
 /// Its parts come up one after another: only a write says that all are there.
 async fn is_ready(remote: &dyn Remote) -> bool {
+    // What a crash left behind would be in the way.
     let key = "is-it-ready";
-    remote.put(key, bytes::Bytes::new(), thermocline::remote::PutIf::Absent).await.is_ok()
+    remote.delete(key).await.is_ok()
+        && remote.put(key, bytes::Bytes::new(), thermocline::remote::PutIf::Absent).await.is_ok()
         && remote.delete(key).await.is_ok()
 }
 

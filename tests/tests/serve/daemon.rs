@@ -13,7 +13,7 @@ use crate::command::thermocline;
 use crate::node::Node;
 
 /// Longest wait for a line of the log: policies are compiled before the first.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon over a node, with a log in JSON. It ends with this value, also when a test panics.
 pub(crate) struct Daemon {
@@ -35,10 +35,13 @@ pub(crate) fn settings(node: &Node, more: &str) -> PathBuf {
     file
 }
 
-/// The command, with a configuration and more arguments.
+/// The command, with a configuration and more arguments, and nothing in the environment that it would read.
 pub(crate) fn serve(file: &std::path::Path, more: &[&str]) -> Command {
     let mut command = thermocline(["serve", "--config"]);
     command.arg(file).args(more).env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("THERMOCLINE_")) {
+        command.env_remove(name);
+    }
     command
 }
 

@@ -14,6 +14,8 @@ mod check;
 mod command;
 mod daemon;
 mod exposition;
+mod generations;
+mod kills;
 mod life;
 mod monitoring;
 #[path = "../cli/node.rs"]

@@ -2,14 +2,16 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use thermocline::clock::{Clock, SystemClock};
-use thermocline::datadir::Location;
+use thermocline::datadir::{DEFAULT_UPLOAD_PERIOD, DataDir, Location, Watch};
 use thermocline::policy::Judge;
 use thermocline::{Host, HostHandle, State};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{self, Config, Loaded};
@@ -76,15 +78,23 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
     let state = State::open(&config.state_dir.join(STATE_FILE)).context("state_dir")?;
 
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    let host = Host::builder(Arc::new(parts.data_dir), Arc::clone(&parts.remote), Arc::clone(&parts.judge))
+    if let Err(error) = parts.data_dir.remove_leftovers(clock.unix_s()).await {
+        tracing::warn!("{}: what killed processes left behind stays: {error}", config.state_dir.display());
+    }
+    let host = Host::builder(Arc::new(parts.data_dir.clone()), Arc::clone(&parts.remote), Arc::clone(&parts.judge))
         .clock(Arc::clone(&clock))
         .state(state)
         .concurrency(config.concurrency)
         .rescan_period(config.rescan_period)
         .recheck_period(config.recheck_period)
         .shutdown_limit(config.shutdown_timeout)
-        .build()
-        .spawn();
+        .build();
+    // Before the host looks: what is looked at before it is watched would be looked at again.
+    let watching = start_watch(&parts.data_dir, &host.handle());
+    let host = host.spawn();
+    let rescan_period = watch::Sender::new(config.rescan_period);
+    let forgetting = forget_revisions(parts.data_dir.clone(), rescan_period.subscribe(), Arc::clone(&clock));
+    let forgetting = tokio::spawn(forgetting);
     let api = Api::new(Arc::new(host.clone()), parts.remote, Arc::clone(&clock), parts.live);
     let stop = CancellationToken::new();
     let limits = http::Limits {
@@ -100,7 +110,7 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
     );
     systemd::ready();
 
-    let mut daemon = Daemon { started: config, host, api, filter };
+    let mut daemon = Daemon { started: config, host, data_dir: parts.data_dir, rescan_period, api, filter };
     let end = loop {
         match signals.next().await {
             Asked::Reload => daemon.reload(file),
@@ -119,11 +129,36 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
         }
     };
     watchdog.abort();
+    forgetting.abort();
+    drop(watching);
     for shard in &drained.cut_off {
         tracing::warn!(%shard, "its upload was cut off: the bucket has the heatmap of before, or the new one");
     }
     tracing::info!("ended");
     Ok(Verdict::Good)
+}
+
+/// Tells the host of shards that come, go, or change. Without it, all are listed from time to time, and looked at at
+/// every turn.
+fn start_watch(data_dir: &DataDir, host: &HostHandle) -> Option<Watch> {
+    let told = host.clone();
+    let watch = data_dir.watch(move |shard| match shard {
+        Some(shard) => told.changed(shard),
+        None => told.rescan(),
+    });
+    watch.inspect_err(|error| tracing::warn!("{error}")).ok()
+}
+
+/// Nobody is told of access times, nor of what happens in the bucket. So every shard is looked at from time to time,
+/// whether or not its folder changed.
+async fn forget_revisions(data_dir: DataDir, mut period: watch::Receiver<Duration>, clock: Arc<dyn Clock>) {
+    loop {
+        let wait = *period.borrow_and_update();
+        tokio::select! {
+            () = clock.sleep(wait) => data_dir.forget_revisions(),
+            Ok(()) = period.changed() => {}
+        }
+    }
 }
 
 /// What a reload needs.
@@ -132,6 +167,8 @@ struct Daemon {
     /// What cannot change since.
     started: Config,
     host: HostHandle,
+    data_dir: DataDir,
+    rescan_period: watch::Sender<Duration>,
     api: Arc<Api>,
     filter: log::Filter,
 }
@@ -161,6 +198,10 @@ impl Daemon {
         );
         self.filter.set(&config.log_filter)?;
         self.host.set_concurrency(config.concurrency);
+        self.data_dir.set_default_upload_period(config.heatmap_period.unwrap_or(DEFAULT_UPLOAD_PERIOD));
+        self.rescan_period.send_replace(config.rescan_period);
+        self.host.set_rescan_period(config.rescan_period);
+        self.host.rescan();
         self.api.set_live(live);
         Ok(self.started.needs_restart(&config))
     }

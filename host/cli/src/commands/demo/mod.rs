@@ -16,6 +16,9 @@ use crate::output::{self, bytes, count, quoted};
 /// How a demo's folder is called where the user gave none.
 const FOLDER_PREFIX: &str = "thermocline-demo-";
 
+/// Where the daemon of a demo listens.
+const LISTEN: &str = "127.0.0.1:9899";
+
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Verdict> {
     let dir = folder(args.dir)?;
     let (data_dir, remote_dir) = (dir.join("data"), dir.join("remote"));
@@ -40,7 +43,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Verdict> {
     };
     let rows = upload::sweep(sweep).await?;
     output::line(upload::table(&rows).to_string())?;
-    output::line(next_steps(&data_dir, &remote_dir, &remote))?;
+    let config = dir.join("thermocline.toml");
+    let settings = serve_settings(&data_dir, &remote_dir)?;
+    std::fs::write(&config, settings).with_context(|| format!("cannot write {}", config.display()))?;
+    output::line(next_steps(&data_dir, &remote_dir, &remote, &config))?;
     Ok(upload::verdict(&rows))
 }
 
@@ -58,7 +64,19 @@ fn folder(given: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     dir.canonicalize().with_context(|| format!("cannot find {}", dir.display()))
 }
 
-fn next_steps(data_dir: &Path, remote_dir: &Path, remote: &RemoteUrl) -> String {
+/// The smallest file with which the daemon serves this.
+fn serve_settings(data_dir: &Path, remote_dir: &Path) -> anyhow::Result<String> {
+    let text = |path: &Path| toml::Value::String(path.to_string_lossy().into_owned());
+    let table = |name: &str, path: &Path| (name.to_owned(), text(path));
+    let settings = toml::Table::from_iter([
+        ("listen".to_owned(), toml::Value::String(LISTEN.into())),
+        ("pageserver".to_owned(), toml::Table::from_iter([table("data_dir", data_dir)]).into()),
+        ("remote_storage".to_owned(), toml::Table::from_iter([table("local_path", remote_dir)]).into()),
+    ]);
+    Ok(toml::to_string(&settings)?)
+}
+
+fn next_steps(data_dir: &Path, remote_dir: &Path, remote: &RemoteUrl, config: &Path) -> String {
     let tenant = |root: &Path, shard: TenantShardId| root.join("tenants").join(shard.to_string());
     let word = |path: &Path| quoted(&path.to_string_lossy()).into_owned();
     let branched = layout::BRANCHED.shard();
@@ -79,7 +97,9 @@ fn next_steps(data_dir: &Path, remote_dir: &Path, remote: &RemoteUrl) -> String 
            {upload}    # all unchanged\n  \
            rm {layers}/*-v1{evicted}    # evict layers, and\n  \
            {upload}    # they leave the heatmap\n  \
+           {thermocline} serve --config {config} --check    # without --check: keeps them fresh, and answers at http://{LISTEN}\n  \
            {thermocline} --help",
+        config = word(config),
         data = data_dir.display(),
         remote = remote_dir.display(),
         evicted = Generation::new(layout::EVICTED_GENERATION).suffix(),

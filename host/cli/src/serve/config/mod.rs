@@ -369,8 +369,6 @@ impl Config {
             (LISTEN, self.listen != other.listen),
             (DATA_DIR, self.data_dir != other.data_dir),
             ("remote_storage", self.remote != other.remote || self.s3 != other.s3),
-            (HEATMAP_PERIOD, self.heatmap_period != other.heatmap_period),
-            (RESCAN_PERIOD, self.rescan_period != other.rescan_period),
             (RECHECK_PERIOD, self.recheck_period != other.recheck_period),
             (SHUTDOWN_TIMEOUT, self.shutdown_timeout != other.shutdown_timeout),
             (STATE_DIR, self.state_dir != other.state_dir),
