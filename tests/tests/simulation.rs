@@ -75,3 +75,36 @@ fn a_planted_bug_is_caught(#[case] plant: Plant) {
     let violations = small(seed, None).violations;
     assert!(violations.is_empty(), "seed {seed} breaks without the bug: {violations:#?}");
 }
+
+/// A simulation in which nothing goes wrong proves nothing.
+#[test]
+fn everything_that_can_happen_does() {
+    let traced = |seed| run(seed, Options { trace: true, ..Options::default() }, &POLICIES).unwrap().trace;
+    let traces: Vec<String> = [3, 6, 12, 20, 45].into_iter().flat_map(traced).collect();
+    let never = [
+        "reply: Uploaded",
+        "reply: Unchanged",
+        "reply: Skipped(\"gone\")",
+        "reply: Skipped(\"inactive\")",
+        "reply: Skipped(\"not_ready\")",
+        "reply: Stale",
+        "reply: Remote",
+        "reply: Cancelled",
+        "reply: ShuttingDown",
+        "reply: Done",
+        "reply: Attached",
+        "end: Conflict",
+        "end: Busy",
+        "end: Unknown",
+        "end: Dropped",
+        "mode: Stale",
+        "mode: Multi",
+        "-0002",
+        "Removed",
+        "Crashed",
+        "ShutdownEnded",
+        "Jumped",
+    ];
+    let never: Vec<_> = never.iter().filter(|what| !traces.iter().any(|line| line.contains(**what))).collect();
+    assert!(never.is_empty(), "{never:?}");
+}
