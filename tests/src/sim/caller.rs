@@ -39,6 +39,7 @@ pub(super) fn delete(running: &Running, watch: &Watch, command: u64, shard: Tena
         (running.id, running.handle.clone(), running.life.clone(), running.clock.clone(), watch.clone());
     tokio::spawn(async move {
         for number in 0..TRIES {
+            life.lives(std::future::ready(())).await;
             let command = command * TRIES + number;
             watch.see(&Event::Deleting { host, command, shard });
             let reply = of_deletion(life.lives(handle.delete_now(shard, generation)).await);

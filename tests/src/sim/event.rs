@@ -119,6 +119,7 @@ pub(super) enum Deletion {
 }
 
 /// Something that happens.
+#[allow(dead_code, reason = "some of it is there to be read in a trace")]
 #[derive(Clone, Debug)]
 pub(super) enum Event {
     Started {

@@ -55,7 +55,7 @@ impl Shape {
         let walk = Duration::from_millis(one_of(rng, &[1, 20, 300]).unwrap_or(1));
         let mood = Mood::draw(rng);
         let job = walk + 8 * slowest + Duration::from_millis(200);
-        let gap = stirred / u32::from(tenants).saturating_mul(12).clamp(150, 2000);
+        let gap = stirred / (u32::from(tenants) * 25).clamp(300, 5000);
         let terms = Terms { steady: mood.is_steady(), trusted: mood.is_trusted(), ..terms(rng, tenants, job) };
         Shape {
             nodes: if happens(rng, 700) { 2 } else { 1 },

@@ -96,9 +96,11 @@ fn wrong(ledger: &Ledger, command: &Command, reply: &Reply) -> Option<String> {
             (!so).then(|| "it was not so at any moment since it was asked".into())
         }
         Reply::Stale(generation) => {
-            let ours = place.and_then(|place| place.location).map_or(0, |location| location.generation);
-            let so = object.is_some_and(|object| object.since(began).any(|written| written.generation == *generation));
-            (!so || *generation <= ours && was(|_| true)).then(|| format!("ours is {ours}, and the bucket had no such"))
+            let older = |was: Option<&Location>| was.is_some_and(|location| location.generation < *generation);
+            let mut there = object.into_iter().flat_map(|object| object.since(began));
+            let so = place.is_some_and(|place| place.was_since(began, older))
+                && there.any(|written| written.generation == *generation);
+            (!so).then(|| "the bucket had no such, or it is no later than ours".into())
         }
         Reply::Remote(_) => (!troubled(ledger, host, command)).then(|| "no request of it failed".into()),
         Reply::Failed(_) => Some("nothing was wrong with it".into()),

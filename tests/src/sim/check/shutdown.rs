@@ -28,7 +28,7 @@ impl Check for Shutdown {
             Event::Walked { host, shard } => after(host, &format!("walks {shard}")),
             Event::Held { host, shard } => after(host, &format!("holds {shard} open")),
             Event::Sent { host, shard, call, .. } => after(host, &format!("sends a request: {call:?} {shard}")),
-            Event::ShutdownEnded { host, .. } => return ended(ledger, *host),
+            Event::ShutdownEnded { host, cut_off } => return ended(ledger, *host, *cut_off),
             Event::Tick | Event::Finished => return still_going(ledger),
             _ => None,
         };
@@ -36,12 +36,15 @@ impl Check for Shutdown {
     }
 }
 
-fn ended(ledger: &Ledger, id: HostId) -> Vec<String> {
+fn ended(ledger: &Ledger, id: HostId, cut_off: usize) -> Vec<String> {
     let Some(host) = ledger.hosts.get(&id) else { return Vec::new() };
     let mut wrong = Vec::new();
     let took = ledger.now.saturating_sub(host.stopping.unwrap_or_default());
     if took > host.terms.shutdown_limit + GRACE {
         wrong.push(format!("{id:?} took {took:?} to shut down, of {:?}", host.terms.shutdown_limit));
+    }
+    if cut_off > 0 && took < host.terms.shutdown_limit {
+        wrong.push(format!("{id:?} cut off {cut_off} uploads after {took:?}, of {:?}", host.terms.shutdown_limit));
     }
     if let Some((shard, _)) = host.held.first_key_value() {
         wrong.push(format!("{id:?} was shut down and still holds {shard} open"));
