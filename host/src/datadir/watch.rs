@@ -137,11 +137,14 @@ pub(super) fn watch(
     Ok(watch)
 }
 
+/// Begins to watch one folder.
+type WatchFolder = dyn FnMut(&Path) -> notify::Result<()> + Send;
+
 /// Carries out orders: sets watches, settles shards, and tells.
 struct Worker {
     tenants: PathBuf,
     revisions: Arc<Revisions>,
-    watch: Box<dyn FnMut(&Path) -> notify::Result<()> + Send>,
+    watch: Box<WatchFolder>,
     on_change: Box<dyn Fn(Option<TenantShardId>) + Send>,
     warned: bool,
 }
@@ -310,7 +313,11 @@ mod tests {
             make_shard(&folder.path().join("tenants"), TWO);
             let datadir = DataDir::open(folder.path(), DataDirOptions::default()).unwrap();
             let (tell, told) = mpsc::channel();
-            let watch = datadir.watch(move |shard| drop(tell.send(shard))).unwrap();
+            let watch = datadir
+                .watch(move |shard| {
+                    let _ = tell.send(shard);
+                })
+                .unwrap();
             let watched = Watched { folder, datadir, told, watch: Some(watch) };
             assert_eq!(watched.told.recv_timeout(LIMIT).unwrap(), None, "everything, once");
             watched
@@ -495,7 +502,12 @@ mod tests {
         assert!(!watched.is_settled(ONE));
         assert!(watched.told.recv_timeout(LIMIT).is_err(), "nobody is left to tell");
         let (tell, told) = mpsc::channel();
-        let _again = watched.datadir.watch(move |shard| drop(tell.send(shard))).unwrap();
+        let _again = watched
+            .datadir
+            .watch(move |shard| {
+                let _ = tell.send(shard);
+            })
+            .unwrap();
         assert_eq!(told.recv_timeout(LIMIT).unwrap(), None);
         assert!(watched.is_settled(ONE));
     }

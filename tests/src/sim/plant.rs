@@ -134,7 +134,7 @@ impl PlantedPageserver {
         match self.plant {
             Plant::Still => shard.revision = Revision::default(),
             Plant::Restless => shard.revision.layers += self.calls.fetch_add(1, Ordering::Relaxed),
-            Plant::Rare if number(shard.id) % ONE_TENANT_IN == 0 => shard.upload_period *= 20,
+            Plant::Rare if number(shard.id).is_multiple_of(ONE_TENANT_IN) => shard.upload_period *= 20,
             _ => {}
         }
         shard
