@@ -59,6 +59,11 @@ impl S3 {
         if self.prefix.is_empty() { key.into() } else { format!("{}/{key}", self.prefix) }
     }
 
+    /// The SDK's client, which knows the endpoint and the credentials: for whatever a [`Remote`] does not do.
+    pub const fn sdk(&self) -> &Client {
+        &self.client
+    }
+
     fn checked(&self, key: &str) -> Result<String, RemoteError> {
         let full = self.full(key);
         // The prefix counts for the store.

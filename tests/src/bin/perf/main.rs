@@ -38,6 +38,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     let measurements: Vec<Box<dyn Measurement>> = [
+        // First: memory that others gave back would be taken again, and not be seen.
+        memory::all(),
         heatmap::all(),
         select::all(),
         visibility::all(),
@@ -45,7 +47,6 @@ fn main() -> ExitCode {
         scan::all(),
         tick::all(),
         period::all(),
-        memory::all(),
         uploads::all(),
     ]
     .into_iter()

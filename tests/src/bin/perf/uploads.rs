@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures::future::try_join_all;
-use thermocline::Host;
-use thermocline::remote::PutIf;
+use thermocline::remote::S3;
 use thermocline::upload::DEFAULT_CONCURRENCY;
-use thermocline_tests::servers::{WEED_VARIABLE, Weed};
+use thermocline::{Host, keys};
+use thermocline_tests::servers::{BUCKET, WEED_VARIABLE, Weed};
 
 use super::measure::{Measurement, Pair};
 use super::node::{Counting, Node, judge};
+use super::tick::tenant;
 
 pub(super) fn all() -> Vec<Box<dyn Measurement>> {
     vec![Box::new(Uploads { tenants: 256, layers: 100, uploads: 1000, concurrency: DEFAULT_CONCURRENCY })]
@@ -35,7 +36,7 @@ impl Measurement for Uploads {
     }
 
     fn yardstick(&self) -> &'static str {
-        "conditional puts of the same bytes in bare loops, as many at once, to the same server (SeaweedFS)"
+        "bare loops of the SDK's put_object, with the same bytes, conditions and keys, and as many at once, to the same server (SeaweedFS)"
     }
 
     /// Nine tenths of the bare loops' rate.
@@ -75,7 +76,8 @@ impl Measurement for Uploads {
             })
         };
 
-        let bare = runtime.block_on(weed.access.remote("bare"))?;
+        let bare = runtime.block_on(S3::new(BUCKET, "bare", &weed.access.options()))?;
+        let mut run = 0;
         let yardstick = move || {
             // Ends with the last run.
             let _kept = &weed;
@@ -83,19 +85,28 @@ impl Measurement for Uploads {
             // Every other heatmap is short of one layer.
             let listed = std::str::from_utf8(&body)?.matches(r#""name":"#).count();
             ensure!(listed + 1 >= layers, "{listed} of {layers} layers are listed");
-            let (share, bare) = (uploads / concurrency.get(), &bare);
+            let (share, bare, runs) = (uploads / concurrency.get(), &bare, run);
+            run += 1;
             runtime.block_on(async {
-                let loops = (0..concurrency.get()).map(|number| {
-                    let body = body.clone();
-                    async move {
-                        let key = format!("tenant-{number}");
-                        bare.delete(&key).await?;
-                        let mut etag = bare.put(&key, body.clone(), PutIf::Absent).await?;
-                        for _ in 0..share {
-                            etag = bare.put(&key, body.clone(), PutIf::Matches(etag)).await?;
-                        }
-                        anyhow::Ok(())
+                let put = |key: &str| bare.sdk().put_object().bucket(BUCKET).key(key).body(body.clone().into());
+                // Of each loop its own tenants, as often as there is a turn for one.
+                let mut loops = Vec::new();
+                for number in 0..concurrency.get() as u64 {
+                    let mut objects = Vec::new();
+                    for number in (number..tenants).step_by(concurrency.get()) {
+                        let key = format!("bare-{runs}/{}", keys::heatmap(tenant(number)));
+                        let etag = put(&key).send().await?.e_tag;
+                        objects.push((key, etag));
                     }
+                    loops.push(objects);
+                }
+                let loops = loops.into_iter().map(|mut objects| async move {
+                    for turn in 0..share {
+                        let among = objects.len();
+                        let (key, etag) = objects.get_mut(turn % among).context("a loop has no tenant")?;
+                        *etag = put(key).set_if_match(etag.take()).send().await?.e_tag;
+                    }
+                    anyhow::Ok(())
                 });
                 let began = Instant::now();
                 try_join_all(loops).await?;
