@@ -15,6 +15,7 @@ mod evictions;
 mod files;
 mod heatmaps;
 mod kills;
+#[path = "../support/node.rs"]
 mod node;
 mod original_state;
 mod outcomes;

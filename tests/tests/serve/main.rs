@@ -18,5 +18,5 @@ mod generations;
 mod kills;
 mod life;
 mod monitoring;
-#[path = "../cli/node.rs"]
+#[path = "../support/node.rs"]
 mod node;

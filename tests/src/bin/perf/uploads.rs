@@ -36,7 +36,7 @@ impl Measurement for Uploads {
     }
 
     fn yardstick(&self) -> &'static str {
-        "bare loops of the SDK's put_object, with the same bytes, conditions and keys, and as many at once, to the same server (SeaweedFS)"
+        "bare loops of the SDK's put_object, with the same bytes, conditions, checksums and keys, and as many at once, to the same server (SeaweedFS)"
     }
 
     /// Nine tenths of the bare loops' rate.
@@ -88,7 +88,14 @@ impl Measurement for Uploads {
             let (share, bare, runs) = (uploads / concurrency.get(), &bare, run);
             run += 1;
             runtime.block_on(async {
-                let put = |key: &str| bare.sdk().put_object().bucket(BUCKET).key(key).body(body.clone().into());
+                let put = |key: &str| {
+                    bare.sdk()
+                        .put_object()
+                        .bucket(BUCKET)
+                        .key(key)
+                        .checksum_algorithm("SHA256".into())
+                        .body(body.clone().into())
+                };
                 // Of each loop its own tenants, as often as there is a turn for one.
                 let mut loops = Vec::new();
                 for number in 0..concurrency.get() as u64 {
