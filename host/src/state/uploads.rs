@@ -16,7 +16,7 @@ use super::record::{self, Kind, Reader};
 use crate::Digest;
 use crate::layer::TenantShardId;
 
-/// What uploads remember. Clones are of the same one. Changes are gathered and written by [`State::commit`], so that
+/// What uploads remember. Clones are of the same one. A host gathers changes, and writes them once a second, so that
 /// uploads do not each wait for the disk: what is lost with a crash costs uploads, never correctness.
 #[derive(Clone)]
 pub struct State {

@@ -85,12 +85,11 @@ impl Measurement for Uploads {
             // Every other heatmap is short of one layer.
             let listed = std::str::from_utf8(&body)?.matches(r#""name":"#).count();
             ensure!(listed + 1 >= layers, "{listed} of {layers} layers are listed");
-            let (share, bare, runs) = (uploads / concurrency.get(), &bare, run);
+            let (share, sdk, runs) = (uploads / concurrency.get(), bare.sdk().clone(), run);
             run += 1;
             runtime.block_on(async {
-                let put = |key: &str| {
-                    bare.sdk()
-                        .put_object()
+                let put = move |key: &str| {
+                    sdk.put_object()
                         .bucket(BUCKET)
                         .key(key)
                         .checksum_algorithm("SHA256".into())
@@ -107,16 +106,21 @@ impl Measurement for Uploads {
                     }
                     loops.push(objects);
                 }
-                let loops = loops.into_iter().map(|mut objects| async move {
-                    for turn in 0..share {
-                        let among = objects.len();
-                        let (key, etag) = objects.get_mut(turn % among).context("a loop has no tenant")?;
-                        *etag = put(key).set_if_match(etag.take()).send().await?.e_tag;
-                    }
-                    anyhow::Ok(())
-                });
                 let began = Instant::now();
-                try_join_all(loops).await?;
+                let loops = loops.into_iter().map(|mut objects| {
+                    let put = put.clone();
+                    tokio::spawn(async move {
+                        for turn in 0..share {
+                            let among = objects.len();
+                            let (key, etag) = objects.get_mut(turn % among).context("a loop has no tenant")?;
+                            *etag = put(key).set_if_match(etag.take()).send().await?.e_tag;
+                        }
+                        anyhow::Ok(())
+                    })
+                });
+                for ended in try_join_all(loops).await? {
+                    ended?;
+                }
                 Ok(began.elapsed().into())
             })
         };
