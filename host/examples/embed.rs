@@ -82,6 +82,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn listed(bucket: &std::path::Path, id: TenantShardId) -> Result<String, Box<dyn std::error::Error>> {
     let bytes = std::fs::read(bucket.join(keys::heatmap(id)))?;
     let heatmap = Heatmap::decode(&bytes)?;
+    if heatmap.verify().errors > 0 {
+        return Err("the heatmap is not as it should be".into());
+    }
     let layers = heatmap.timelines.iter().map(|timeline| timeline.layers.len()).sum::<usize>();
     Ok(format!("{layers} layers, {} bytes", bytes.len()))
 }

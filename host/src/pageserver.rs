@@ -40,7 +40,7 @@ pub struct Shard {
 }
 
 /// What a shard was at when it was listed: equal revisions mean that no layer need be walked. They are compared within
-/// one run of the process only.
+/// one run of the process only, in which those of a shard MUST NOT repeat, also if it is detached and attached again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Revision {
     /// Moves whenever a layer is added, removed, evicted, downloaded, or changes visibility.

@@ -168,13 +168,11 @@ pub struct UploadArgs {
 ///
 /// The smallest configuration:
 ///
-/// ```toml
-/// listen = "127.0.0.1:9899"
-/// [pageserver]
-/// data_dir = "/data/pageserver"
-/// [remote_storage]
-/// local_path = "/data/remote"
-/// ```
+///   listen = "127.0.0.1:9899"
+///   [pageserver]
+///   data_dir = "/data/pageserver"
+///   [remote_storage]
+///   local_path = "/data/remote"
 ///
 /// `--check` prints every setting with its value. Each can be set by a variable of the
 /// environment as well, which counts over the file: THERMOCLINE_LISTEN,

@@ -60,6 +60,8 @@ fn every_command_does_what_the_readme_says() {
             line.replace("cargo run --release --", "thermocline").replace(README_FOLDER, demo.to_str().unwrap());
         let mut shell = Command::new("sh");
         shell.args(["-c", &command]).current_dir(root()).env("PATH", &path).env("TMPDIR", folder.path());
+        // A daemon may run here already.
+        shell.env("THERMOCLINE_LISTEN", "127.0.0.1:0");
         let output = shell.stdin(Stdio::null()).output().unwrap();
         let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(promised), "{command}\n{out}{error}");

@@ -1,6 +1,7 @@
 //! What a host is made of.
 
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -143,6 +144,7 @@ impl HostBuilder {
             started_unix_s: clock.unix_s(),
             rescan_period: Mutex::new(self.rescan_period.max(MIN_RESCAN_PERIOD)),
             pageserver_error: Mutex::default(),
+            state_unwritten: AtomicBool::default(),
             drained: Mutex::new(Drained::default()),
             ended: CancellationToken::new(),
         };

@@ -16,6 +16,7 @@ impl Inner {
         tokio::select! {
             biased;
             () = self.uploads.stopping.cancelled() => Err(CommandError::ShuttingDown.into()),
+            () = self.ended.cancelled() => Err(CommandError::ShuttingDown.into()),
             deleted = self.delete_in_tries(shard, generation) => deleted,
         }
     }

@@ -34,7 +34,9 @@ impl HostHandle {
 
     /// Removes the heatmap of a shard that was deleted, and all that is remembered of it. A job of it that runs is
     /// waited for. `generation` is the one in which the shard was attached here when it was deleted: the heatmap of a
-    /// later location stays, also where this host has long forgotten the shard.
+    /// later location stays, also where this host has long forgotten the shard. Stores do not delete on a condition:
+    /// what another location puts in the moment between the look and the deletion goes, and is put again when that
+    /// location looks. So this is for tenants that are deleted everywhere.
     ///
     /// # Errors
     /// If the shard is still attached here, the bucket has a heatmap of a higher generation, or does not answer.

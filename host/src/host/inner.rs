@@ -1,5 +1,6 @@
 //! What a running host and its handles share.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub(super) struct Inner {
     pub(super) rescan_period: Mutex<Duration>,
     /// Why the pageserver's shards could not be listed when that was last tried.
     pub(super) pageserver_error: Mutex<Option<String>>,
+    /// The state could not be written when that was last tried.
+    pub(super) state_unwritten: AtomicBool,
     /// How the shutdown went, once there was one.
     pub(super) drained: Mutex<Drained>,
     /// Cancelled when the host has ended, however it did.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::future::{join, select};
+use futures::future::{Either, join, select};
 use tokio_util::sync::DropGuard;
 
 use super::builder::HostBuilder;
@@ -20,6 +20,12 @@ use crate::upload::{News, Uploads, period};
 
 /// How often what is to survive a restart is written.
 const COMMIT_PERIOD: Duration = Duration::from_secs(1);
+
+/// Until a pageserver that does not answer is passed over.
+const LIST_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the last commit may take.
+const LAST_COMMIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How soon a pageserver whose shards could not be listed is asked again.
 const RELIST_PERIOD: Duration = Duration::from_secs(5);
@@ -60,8 +66,8 @@ impl Host {
         handle
     }
 
-    /// Runs it until a handle's [`shutdown`](HostHandle::shutdown). All that it does it does within this future: whoever
-    /// drops it ends it at once, as a crash would.
+    /// Runs it until a handle's [`shutdown`](HostHandle::shutdown). Whoever drops the future ends the host, as a crash
+    /// would: jobs are aborted, and what has begun on a thread of its own is the last that is done.
     pub async fn run(self) {
         let Host { handle, jobs, shutdown_limit, ended } = self;
         let host = &*handle.0;
@@ -73,7 +79,8 @@ impl Host {
         let work = pin!(join(jobs.run(), stop));
         let keep = pin!(join(host.keep_shards(), host.keep_state()));
         select(work, keep).await;
-        host.commit().await;
+        // A disk that hangs must not keep the host from ending.
+        select(pin!(host.commit()), host.clock().sleep(LAST_COMMIT_LIMIT)).await;
         drop(ended);
     }
 }
@@ -103,7 +110,7 @@ impl Inner {
 
     /// Lists all shards. Answers whether it could.
     async fn rescan(&self) -> bool {
-        let listed = match self.uploads.uploader.generator().pageserver().shards().await {
+        let listed = match self.in_time(self.uploads.uploader.generator().pageserver().shards()).await {
             Ok(listed) => listed,
             Err(error) => {
                 self.uploads.counters.pageserver_errors.fetch_add(1, Ordering::Relaxed);
@@ -131,9 +138,17 @@ impl Inner {
         true
     }
 
+    /// What the pageserver answers. One that hangs must not keep the others from being seen.
+    async fn in_time<T>(&self, answer: impl Future<Output = Result<T, PageserverError>>) -> Result<T, PageserverError> {
+        match select(pin!(answer), self.clock().sleep(LIST_LIMIT)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right(_) => Err(PageserverError::Unavailable(format!("no answer within {LIST_LIMIT:?}").into())),
+        }
+    }
+
     /// Looks at one shard.
     async fn look(&self, shard: TenantShardId) {
-        match self.uploads.uploader.generator().pageserver().shard(shard).await {
+        match self.in_time(self.uploads.uploader.generator().pageserver().shard(shard)).await {
             Ok(shard) => self.see(shard),
             Err(PageserverError::NotAttached(_)) => self.forget(shard),
             // It is there, and its turns say what is wrong with it.
@@ -168,12 +183,12 @@ impl Inner {
             return;
         }
         let failure = match self.uploads.uploader.generator().compute().run(move || state.commit()).await {
-            Ok(Ok(())) => return,
+            Ok(Ok(())) => return self.state_unwritten.store(false, Ordering::Relaxed),
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
-        let before = self.uploads.counters.state_write_errors.fetch_add(1, Ordering::Relaxed);
-        if before == 0 {
+        self.uploads.counters.state_write_errors.fetch_add(1, Ordering::Relaxed);
+        if !self.state_unwritten.swap(true, Ordering::Relaxed) {
             tracing::warn!("{failure}; it is tried again, and a restart meanwhile reads every heatmap from the bucket");
         }
     }

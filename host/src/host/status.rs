@@ -24,8 +24,8 @@ pub struct HostStatus {
     pub running: usize,
     /// Uploads that run at once by schedule.
     pub concurrency: usize,
-    /// How long ago the stalest heatmap of a scheduled shard was last known to be right; `None` where there is no such
-    /// shard, or one whose heatmap has not been seen in the bucket since it came.
+    /// How long ago the stalest heatmap of a scheduled shard was last known to be right; `None` where there is none.
+    /// Shards without a heatmap do not count here, but in `without_heatmap`.
     pub stalest: Option<Duration>,
     /// Of the scheduled shards, those without a heatmap in the bucket as far as is known.
     pub without_heatmap: usize,

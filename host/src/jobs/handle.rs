@@ -35,7 +35,8 @@ impl<W: Work> JobHandle<W> {
         let schedule = &mut self.shared.state().schedule;
         let before = schedule.next_change();
         schedule.set(key, period, now, &self.shared.random);
-        if schedule.next_change() != before {
+        // What is left may fit now.
+        if schedule.next_change() != before || period.is_zero() {
             self.shared.changed.notify_one();
         }
     }

@@ -21,6 +21,9 @@ use crate::random::Random;
 /// Until a ranking is given up, and the longest overdue run first.
 pub const RANK_LIMIT: Duration = Duration::from_secs(10);
 
+/// Until a command that waits behind a job gets a job of its own, because nobody says whether that one answers it.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
 /// How long jobs that were cancelled may take to end before they are dropped.
 pub const CANCEL_GRACE: Duration = Duration::from_secs(1);
 
@@ -61,6 +64,16 @@ pub(super) struct State<W: Work> {
 }
 
 impl<W: Work> Shared<W> {
+    /// Whether an outcome answers the commands that came meanwhile. Whoever does not say so in time gets a run.
+    async fn answers(&self, key: W::Key, outcome: &W::Outcome, cancel: &CancellationToken) -> bool {
+        tokio::select! {
+            biased;
+            answered = self.work.answers(key, outcome) => answered,
+            () = cancel.cancelled() => false,
+            () = self.clock.sleep(ANSWER_LIMIT) => false,
+        }
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State<W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -185,7 +198,7 @@ impl<W: Work> JobLoop<W> {
             let outcome = shared.work.run(key, trigger, &cancel).await;
             // Whoever comes from here on came after the job, and gets one of his own.
             let behind = shared.state().commands.remove(&key).unwrap_or_default();
-            let answered = behind.is_empty() || shared.work.answers(key, &outcome).await;
+            let answered = behind.is_empty() || shared.answers(key, &outcome, &cancel).await;
             Done { outcome, behind, answered }
         });
         jobs.insert(task.id(), Job { key, serves });

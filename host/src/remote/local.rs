@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -40,6 +41,8 @@ const DIGEST_BUFFER_BYTES: usize = 64 << 10;
 #[derive(Clone, Debug)]
 pub struct LocalDir {
     root: Arc<Path>,
+    /// The folder was there. If it is gone, so is what it is on, and nothing may be read or written in its place.
+    was_there: Arc<AtomicBool>,
     limits: Limits,
 }
 
@@ -51,13 +54,14 @@ impl LocalDir {
     pub fn new(root: &Path) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Folder { path: root.to_owned(), source };
         let absolute = std::path::absolute(root).map_err(failed)?;
-        match fs::metadata(&absolute) {
-            Ok(found) if found.is_dir() => {}
+        let is_there = match fs::metadata(&absolute) {
+            Ok(found) if found.is_dir() => true,
             Ok(_) => return Err(OpenError::NotAFolder { path: absolute }),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => false,
             Err(error) => return Err(failed(error)),
-        }
-        Ok(LocalDir { root: absolute.into(), limits: Limits::default() })
+        };
+        let was_there = Arc::new(AtomicBool::new(is_there));
+        Ok(LocalDir { root: absolute.into(), was_there, limits: Limits::default() })
     }
 
     /// The same with other limits.
@@ -69,6 +73,17 @@ impl LocalDir {
     /// Its folder, absolute.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// That the folder is there, if it ever was: a disk that is not mounted has no objects, and takes none.
+    fn look_at_root(&self, key: &str) -> Result<(), RemoteError> {
+        if self.root.is_dir() {
+            self.was_there.store(true, Ordering::Relaxed);
+        } else if self.was_there.load(Ordering::Relaxed) {
+            let why = format!("the folder {} is gone: mount or make it again", self.root.display());
+            return Err(RemoteError::Busy { object: self.url(key), why });
+        }
+        Ok(())
     }
 
     fn checked(&self, key: &str) -> Result<PathBuf, RemoteError> {
@@ -87,7 +102,11 @@ impl LocalDir {
         work: impl FnOnce(&LocalDir, &str) -> Result<T, RemoteError> + Send + 'static,
     ) -> Result<T, RemoteError> {
         let (this, owned) = (self.clone(), key.to_owned());
-        let outcome = tokio::task::spawn_blocking(move || work(&this, &owned)).await;
+        let outcome = tokio::task::spawn_blocking(move || {
+            this.look_at_root(&owned)?;
+            work(&this, &owned)
+        });
+        let outcome = outcome.await;
         outcome.unwrap_or_else(|error| Err(RemoteError::Unknown { object: self.url(key), why: error.to_string() }))
     }
 

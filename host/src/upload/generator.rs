@@ -1,6 +1,7 @@
 //! From a shard to its heatmap: layers, policy, encoding.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thermocline_policy::Tenant;
 
@@ -67,8 +68,8 @@ impl Generator {
             },
             table,
         };
-        let (judge, state) = (Arc::clone(&self.judge), self.state.clone());
-        self.compute.run(move || asked.decide_and_encode(&judge, state.as_ref())).await?
+        let (judge, state, decided) = (Arc::clone(&self.judge), self.state.clone(), self.clock.elapsed());
+        self.compute.run(move || asked.decide_and_encode(&judge, state.as_ref(), decided)).await?
     }
 }
 
@@ -80,7 +81,12 @@ struct Asked {
 }
 
 impl Asked {
-    fn decide_and_encode(self, judge: &Judge, state: Option<&State>) -> Result<Generated, GenerateError> {
+    fn decide_and_encode(
+        self,
+        judge: &Judge,
+        state: Option<&State>,
+        decided: Duration,
+    ) -> Result<Generated, GenerateError> {
         let id = self.shard.id;
         let policy_key = judge.policy().key();
         let memory = state.map(|state| state.memory(id, policy_key)).transpose().unwrap_or_else(|error| {
@@ -104,6 +110,7 @@ impl Asked {
         };
         Ok(Generated {
             heatmap: encode(&header, &self.table, &verdict.answer),
+            decided,
             scored: verdict.answer.heats().is_some(),
             valid_for_s: verdict.answer.valid_for_s(),
             policy: header.policy,

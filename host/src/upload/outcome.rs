@@ -7,7 +7,7 @@ use crate::Digest;
 use crate::compute::CutOff;
 use crate::heatmap::{Encoded, PolicyIdentity};
 use crate::layer::TenantShardId;
-use crate::pageserver::{PageserverError, Revision};
+use crate::pageserver::{PageserverError, Shard};
 use crate::policy::{JudgeError, PolicyError, Report};
 use crate::remote::RemoteError;
 
@@ -24,6 +24,8 @@ pub struct Generated {
     pub report: Report,
     /// Seconds for which this stays right if no layer changes; `None`: for ever.
     pub valid_for_s: Option<u64>,
+    /// When the policy was asked, since the clock's start.
+    pub(super) decided: Duration,
     pub(super) scored: bool,
     pub(super) policy_key: Digest,
 }
@@ -52,8 +54,8 @@ pub struct Attempt {
     pub outcome: Outcome,
     /// The heatmap, unless the shard was skipped or failed before there was one, or nothing has changed since the last.
     pub generated: Option<Arc<Generated>>,
-    /// What the shard was at when it was looked at last.
-    pub revision: Option<Revision>,
+    /// The shard as it was when it was looked at last.
+    pub seen: Option<Shard>,
     /// How often it was tried.
     pub tries: u32,
     /// How often another writer was met.
@@ -65,7 +67,7 @@ pub struct Attempt {
 impl Attempt {
     /// One that ended before it came to a heatmap.
     pub(super) const fn without_heatmap(shard: TenantShardId, outcome: Outcome, elapsed: Duration) -> Self {
-        Attempt { shard, outcome, generated: None, revision: None, tries: 0, conflicts: 0, elapsed }
+        Attempt { shard, outcome, generated: None, seen: None, tries: 0, conflicts: 0, elapsed }
     }
 }
 
@@ -181,8 +183,8 @@ pub enum Skip {
     /// It does not serve reads.
     #[error("not active")]
     Inactive,
-    /// It has gone since it was listed.
-    #[error("no longer attached")]
+    /// It is not attached here, or has gone since it was listed.
+    #[error("not attached here")]
     Gone,
     /// One of its timelines still loads, or it is being shut down.
     #[error("not ready: {0}")]

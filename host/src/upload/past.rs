@@ -22,6 +22,8 @@ pub(super) struct Past {
     /// When the bucket itself said last what is in it, since the clock's start. `None` after a restart: what was kept
     /// may be older than what is there.
     pub(super) asked: Option<Duration>,
+    /// Until when a put of which nobody heard may still be carried out, since the clock's start.
+    pub(super) doubt_until: Option<Duration>,
 }
 
 /// A heatmap of a later location.
@@ -38,28 +40,30 @@ pub(super) struct Made {
     revision: Revision,
     upload_period: Duration,
     policy: Digest,
-    /// Seconds since the Unix epoch, from which on the policy would answer otherwise.
-    valid_until_s: Option<i64>,
+    /// From which on the policy would answer otherwise, since the clock's start.
+    valid_until: Option<Duration>,
     /// Heats may follow access times, so that only a look tells whether they moved.
     scored: bool,
 }
 
 impl Made {
     /// `None` where the policy did not decide: it is asked again at the next turn.
-    pub(super) fn new(shard: &Shard, generation: u32, generated: &Generated, now_s: i64) -> Option<Self> {
+    pub(super) fn new(shard: &Shard, generation: u32, generated: &Generated) -> Option<Self> {
         generated.policy_error.is_none().then(|| Made {
             generation,
             revision: shard.revision,
             upload_period: shard.upload_period,
             policy: generated.policy_key,
-            valid_until_s: generated.valid_for_s.map(|valid_for_s| now_s.saturating_add_unsigned(valid_for_s)),
+            valid_until: generated
+                .valid_for_s
+                .map(|valid_for_s| generated.decided.saturating_add(Duration::from_secs(valid_for_s))),
             scored: generated.scored,
         })
     }
 
     /// Changes of the layer set since.
     pub(super) const fn changes_until(&self, now: Revision) -> u64 {
-        now.layers.wrapping_sub(self.revision.layers)
+        now.layers.saturating_sub(self.revision.layers)
     }
 }
 
@@ -71,14 +75,14 @@ impl Past {
         generation: u32,
         trigger: Trigger,
         policy: Digest,
-        now_s: i64,
+        now: Duration,
     ) -> Option<Outcome> {
         let (made, ours) = (self.made.as_ref()?, self.ours.as_ref()?);
         let same = trigger == Trigger::Schedule
             && made.generation == generation
             && made.upload_period == shard.upload_period
             && made.policy == policy
-            && made.valid_until_s.is_none_or(|until| now_s < until)
+            && made.valid_until.is_none_or(|until| now < until)
             && made.revision.layers == shard.revision.layers;
         if !same {
             None
@@ -95,6 +99,7 @@ impl Past {
     pub(super) fn must_ask(&self, trigger: Trigger, now: Duration, recheck_period: Duration) -> bool {
         trigger == Trigger::Command
             || self.ours.is_none()
+            || self.doubt_until.is_some_and(|until| now < until)
             || self.asked.is_none_or(|asked| now.saturating_sub(asked) >= recheck_period)
     }
 

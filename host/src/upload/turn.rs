@@ -18,7 +18,7 @@ use crate::jobs::Trigger;
 use crate::keys;
 use crate::layer::TenantShardId;
 use crate::pageserver::{Pageserver, PageserverError, Shard};
-use crate::remote::{ETag, Got, PutIf, RemoteError};
+use crate::remote::{CALL_LIMIT, ETag, Got, PutIf, RemoteError};
 use crate::state::Known;
 
 /// Most tries for one upload. The waits between them add up to 15 seconds at most: who still fails then has
@@ -152,7 +152,7 @@ impl<'a> Turn<'a> {
             shard: self.shard,
             outcome,
             generated: self.made.map(|made| made.generated),
-            revision: self.seen.as_ref().map(|shard| shard.revision),
+            seen: self.seen.clone(),
             tries: self.tries,
             conflicts: self.conflicts,
             elapsed,
@@ -197,7 +197,11 @@ impl<'a> Turn<'a> {
             && self.in_doubt
             && self.arrived(&made).await
         {
-            return self.settled(&made, Outcome::Uploaded).await;
+            // The tenant may be gone by now, and its local heatmap with it.
+            return match self.pageserver().hold(self.shard) {
+                Ok(_held_open) => self.settled(&made, Outcome::Uploaded).await,
+                Err(_) => Outcome::Uploaded,
+            };
         }
         if self.stopping.is_cancelled() {
             return Outcome::Failed(UploadError::Cancelled);
@@ -235,8 +239,8 @@ impl<'a> Turn<'a> {
             }
         }
         let policy = self.uploader.generator.judge().policy().key();
-        let now_s = self.clock().unix_s();
-        if let Some(outcome) = self.past.still_right(&shard, generation, self.trigger, policy, now_s) {
+        let now = self.clock().elapsed();
+        if let Some(outcome) = self.past.still_right(&shard, generation, self.trigger, policy, now) {
             if !self.must_ask() {
                 return Ok(outcome);
             }
@@ -343,7 +347,10 @@ impl<'a> Turn<'a> {
             }
             Err(error) => {
                 match error {
-                    RemoteError::Unknown { .. } => self.in_doubt = true,
+                    RemoteError::Unknown { .. } => {
+                        self.in_doubt = true;
+                        self.past.doubt_until = Some(self.clock().elapsed().saturating_add(CALL_LIMIT));
+                    }
                     RemoteError::Conflict { .. } => {}
                     _ => self.past.asked = asked,
                 }
@@ -384,7 +391,7 @@ impl<'a> Turn<'a> {
             hot_bytes: heatmap.hot_bytes,
         });
         self.past.theirs = None;
-        self.past.made = Made::new(&made.of, made.generation, &made.generated, now_s);
+        self.past.made = Made::new(&made.of, made.generation, &made.generated);
         self.past.asked = self.told.or(self.past.asked);
     }
 
@@ -395,8 +402,7 @@ impl<'a> Turn<'a> {
             return outcome;
         }
         if let Err(error) = self.pageserver().uploaded(&made.of, &made.generated.heatmap.bytes).await {
-            let shard = self.shard;
-            tracing::warn!(%shard, %error, "the heatmap is in the bucket, but not in the local heatmap-v1.json");
+            tracing::warn!(%error, "the heatmap is in the bucket, but not in the local heatmap-v1.json");
         }
         outcome
     }

@@ -20,6 +20,7 @@ use crate::jobs::{Due, Trigger, Work};
 use crate::layer::TenantShardId;
 use crate::metrics::{Counters, PolicyCall};
 use crate::policy::{DueUpload, UploadQueue};
+use crate::remote::CALL_LIMIT;
 use crate::state::{Known, State};
 
 /// The longest turn: all tries and the waits between them. Stores and pageservers that bound their answers never let
@@ -48,7 +49,8 @@ impl Uploads {
         let (generator, began) = (&self.uploader.generator, self.uploader.generator.clock().elapsed());
         let past = self.registry.begin(shard);
         let _ended = EndTurn(self, shard);
-        let (known, in_doubt) = (past.ours.clone(), Past { asked: None, ..past.clone() });
+        let known = past.ours.clone();
+        let in_doubt = Past { asked: None, ..past.clone() };
         let turn = Turn::new(&self.uploader, shard, trigger, past, &self.stopping).believing_for(self.recheck_period);
         let done = tokio::select! {
             biased;
@@ -59,6 +61,7 @@ impl Uploads {
         let now = generator.clock().elapsed();
         let (attempt, past, seen) = done.unwrap_or_else(|error| {
             let elapsed = now.saturating_sub(began);
+            let in_doubt = Past { doubt_until: Some(now.saturating_add(CALL_LIMIT)), ..in_doubt };
             (Attempt::without_heatmap(shard, Outcome::Failed(error), elapsed), in_doubt, None)
         });
         self.keep(shard, known.as_ref(), past.ours.as_ref());
@@ -67,7 +70,7 @@ impl Uploads {
         let now_unix_s = generator.clock().unix_s();
         self.registry.settle(Ended { attempt: &attempt, trigger, past, seen, now, now_unix_s });
         let gone = matches!(attempt.outcome, Outcome::Skipped(Skip::Gone));
-        if gone || (after.is_some() && after != before) {
+        if (gone && before.is_some()) || (after.is_some() && after != before) {
             self.moved.tell(shard);
         }
         attempt
@@ -110,7 +113,8 @@ impl Work for Uploads {
         let attempt = self.turn(shard, trigger, cancel).instrument(span.clone()).await;
         let _in_span = span.enter();
         self.counters.uploaded(&attempt, trigger);
-        log(&attempt);
+        let failures = self.registry.with(shard, |tracked| tracked.failures).unwrap_or_default();
+        log(&attempt, failures);
         Arc::new(attempt)
     }
 
@@ -144,7 +148,7 @@ impl Work for Uploads {
             return false;
         }
         let now = self.uploader.generator.pageserver().shard(shard).await;
-        now.is_ok_and(|shard| Some(shard.revision) == attempt.revision)
+        now.is_ok_and(|shard| Some(shard) == attempt.seen)
     }
 }
 
@@ -165,7 +169,8 @@ impl Uploads {
     }
 }
 
-fn log(attempt: &Attempt) {
+/// A location that is stale stays so: that is told once, and counted at every turn.
+fn log(attempt: &Attempt, failures: u32) {
     let elapsed = attempt.elapsed;
     match &attempt.outcome {
         Outcome::Uploaded => {
@@ -174,6 +179,7 @@ fn log(attempt: &Attempt) {
         }
         Outcome::Unchanged => tracing::debug!(?elapsed, "unchanged"),
         Outcome::Skipped(skip) => tracing::debug!("skipped: {skip}"),
+        Outcome::Failed(error @ UploadError::Stale { .. }) if failures > 1 => tracing::debug!("failed: {error}"),
         Outcome::Failed(error) => tracing::warn!(tries = attempt.tries, ?elapsed, "failed: {error}"),
     }
 }

@@ -32,7 +32,9 @@ mod watch;
 mod weather;
 mod world;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use check::INVARIANTS;
 pub use plant::{PLANTS, Plant};
@@ -77,6 +79,16 @@ pub struct Run {
 /// # Errors
 /// If there is no runtime, or no room for files.
 pub fn run(seed: u64, options: Options, policies: &Policies) -> anyhow::Result<Run> {
+    let played = std::panic::catch_unwind(AssertUnwindSafe(|| play(seed, options, policies)));
+    played.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it says nothing more");
+        let violation = Violation { invariant: "panic", at: Duration::ZERO, what: said.to_owned() };
+        Ok(Run { seed, events: 0, digest: 0, violations: vec![violation], trace: Vec::new() })
+    })
+}
+
+fn play(seed: u64, options: Options, policies: &Policies) -> anyhow::Result<Run> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let (events, digest, mut violations, trace) = runtime.block_on(async {
         let clock = Arc::new(SimClock::new(BEGIN_UNIX_S));

@@ -155,3 +155,43 @@ async fn whoever_is_overtaken_again_and_again_gives_up_and_keeps_the_newer() {
     world.pass(A_PERIOD_AND_A_BIT).await;
     assert_eq!(listed(&world, 1).await, Some(2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_put_that_lands_late_is_noticed_at_the_next_turn() {
+    let world = World::new();
+    let late = Arc::new(thermocline_tests::doubles::Late::new(Arc::clone(&world.bucket) as _));
+    let world = world.through({
+        let late = Arc::clone(&late);
+        |_| late
+    });
+    let _host = world.start();
+    world.pass(PERIOD).await;
+    // It times out, and the next try finds the bucket as it was. Meanwhile all but one layer are evicted again.
+    late.delay_next();
+    world.pageserver.set_layers(id(1), layers(3));
+    while listed(&world, 1).await != Some(3) {
+        world.pass(Duration::from_secs(1)).await;
+    }
+    late.deliver().await;
+    world.pageserver.set_layers(id(1), layers(1));
+    world.pass(A_PERIOD_AND_A_BIT * 2).await;
+    assert_eq!(listed(&world, 1).await, Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_a_put_without_an_answer_can_land_no_more_the_bucket_is_asked_at_every_turn() {
+    let world = World::new();
+    let flaky = Arc::new(Flaky::scripted(Arc::clone(&world.bucket) as _));
+    flaky.plan([None, Some(Fault::LostRequest)]);
+    let world = world.through(|_| flaky);
+    let _host = world.start();
+    world.pass(PERIOD + Duration::from_secs(2)).await;
+    assert_eq!(listed(&world, 1).await, Some(2));
+    world.forget();
+    world.pass(CALL_LIMIT - PERIOD).await;
+    assert!(world.gets() > 0, "nobody asks, and nothing has changed");
+    world.pass(PERIOD * 3).await;
+    world.forget();
+    world.pass(PERIOD * 10).await;
+    assert_eq!((world.gets(), world.puts()), (0, 0));
+}

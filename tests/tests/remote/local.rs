@@ -376,3 +376,24 @@ pub(crate) async fn write_to_a_read_only_disk_as_a_child() {
     }
     assert_eq!(body(&remote, "t/object").await, "old");
 }
+
+#[tokio::test]
+async fn a_folder_that_is_gone_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("mounted");
+    // Until it was there once, the first put makes it.
+    let remote = LocalDir::new(&root).unwrap();
+    assert_eq!(remote.get("object", None).await.unwrap(), Got::Missing);
+    remote.put("object", "here".into(), PutIf::Absent).await.unwrap();
+    assert!(matches!(remote.get("object", None).await.unwrap(), Got::Object(_)));
+
+    std::fs::rename(&root, folder.path().join("elsewhere")).unwrap();
+    let error = remote.put("other", "lost".into(), PutIf::Absent).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Busy { .. }) && error.to_string().contains("is gone"), "{error}");
+    assert!(matches!(remote.get("object", None).await, Err(RemoteError::Busy { .. })));
+    assert!(matches!(remote.list("").await, Err(RemoteError::Busy { .. })));
+    assert!(!root.exists());
+
+    std::fs::rename(folder.path().join("elsewhere"), &root).unwrap();
+    assert!(matches!(remote.get("object", None).await.unwrap(), Got::Object(_)));
+}

@@ -84,15 +84,20 @@ fn change(node: &Node, stop: &AtomicBool) -> usize {
 /// Looks at every heatmap again and again, and answers how many were whole. One that is not ends it.
 #[allow(clippy::disallowed_methods, reason = "what other processes do takes real time")]
 async fn watch(remote: Arc<dyn Remote>, stop: Arc<AtomicBool>) -> usize {
-    let mut whole = 0;
+    let (mut whole, mut seen) = (0, BTreeSet::new());
     while !stop.load(Ordering::Relaxed) {
         for number in 0..SHARDS {
             let key = keys::heatmap(shard(number).parse().unwrap());
-            // A store that was killed answers nothing.
-            if let Ok(Got::Object(object)) = remote.get(&key, None).await {
-                let heatmap = Heatmap::decode(&object.body).unwrap_or_else(|error| panic!("{key}: {error}"));
-                assert_eq!(heatmap.generation, 1, "{key}");
-                whole += 1;
+            match remote.get(&key, None).await {
+                Ok(Got::Object(object)) => {
+                    let heatmap = Heatmap::decode(&object.body).unwrap_or_else(|error| panic!("{key}: {error}"));
+                    assert_eq!(heatmap.generation, 1, "{key}");
+                    seen.insert(key);
+                    whole += 1;
+                }
+                Ok(Got::Missing) => assert!(!seen.contains(&key), "{key} was there, and is gone"),
+                // A store that was killed answers nothing.
+                _ => {}
             }
         }
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -15,12 +15,22 @@ pub(crate) struct Filter(reload::Handle<EnvFilter, Registry>);
 
 impl Filter {
     pub(crate) fn set(&self, filter: &str) -> anyhow::Result<()> {
-        self.0.reload(EnvFilter::try_new(filter)?).context("the log's filter cannot change")
+        self.0.reload(filter_of(filter)?).context("the log's filter cannot change")
     }
 }
 
+/// Libraries that are loud about what is ordinary here. A filter that names one of them has its way.
+const LOUD: [&str; 3] = ["notify=error", "cranelift_codegen=warn", "wasmtime=warn"];
+
+/// A filter as it was given, with loud libraries turned down.
+fn filter_of(given: &str) -> anyhow::Result<EnvFilter> {
+    let named = |quiet: &&&str| quiet.split('=').next().is_none_or(|library| !given.contains(library));
+    let filters: Vec<_> = LOUD.iter().filter(named).copied().chain([given]).collect();
+    Ok(EnvFilter::try_new(filters.join(","))?)
+}
+
 pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<Filter> {
-    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(filter)?);
+    let (filter, handle) = reload::Layer::new(filter_of(filter)?);
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let lines = match format {
         LogFormat::Human => lines.with_target(false).with_ansi(io::stderr().is_terminal()).boxed(),

@@ -10,6 +10,7 @@ use thermocline::policy::Judge;
 use thermocline::remote::{self, Remote};
 
 use super::auth::PublicKey;
+use super::bounded_file;
 use super::config::Config;
 use super::http::Live;
 use crate::args::PolicyArgs;
@@ -38,16 +39,20 @@ pub(crate) async fn open(config: &Config, note_sightings: bool) -> anyhow::Resul
     };
     let data_dir = DataDir::open(&config.data_dir, options).context("pageserver.data_dir")?;
     let policy = PolicyArgs { policy: config.policy_file.clone(), policy_config: Some(config.policy_config.clone()) };
-    let judge = Arc::new(location::judge(&policy).context("policy")?);
+    let judge = Arc::new(location::judge(&policy).with_context(|| policy_settings(config))?);
     Ok(Parts { data_dir, remote, judge, live })
+}
+
+/// The settings that a policy's error is about.
+fn policy_settings(config: &Config) -> String {
+    let file = config.policy_file.as_ref().map_or("built in".into(), |file| file.display().to_string());
+    format!("policy.file: {file}, policy.config: {}", config.policy_config)
 }
 
 /// What can change while it serves.
 pub(crate) fn live(config: &Config) -> anyhow::Result<Live> {
     let key = config.public_key_file.as_ref().map(|file| {
-        let size = std::fs::metadata(file)?.len();
-        anyhow::ensure!(size <= MAX_KEY_FILE_BYTES, "{size} bytes are no key: at most {MAX_KEY_FILE_BYTES} are read");
-        Ok(PublicKey::from_pem(&std::fs::read(file)?)?)
+        Ok::<_, anyhow::Error>(PublicKey::from_pem(bounded_file::read(file, MAX_KEY_FILE_BYTES)?.as_bytes())?)
     });
     let shown = config.public_key_file.as_ref().map(|file| file.display().to_string()).unwrap_or_default();
     Ok(Live {

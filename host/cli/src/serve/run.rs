@@ -91,7 +91,9 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
         .build();
     // Before the host looks: what is looked at before it is watched would be looked at again.
     let watching = start_watch(&parts.data_dir, &host.handle());
-    let host = host.spawn();
+    let handle = host.handle();
+    let mut running = tokio::spawn(host.run());
+    let host = handle;
     let rescan_period = watch::Sender::new(config.rescan_period);
     let forgetting = forget_revisions(parts.data_dir.clone(), rescan_period.subscribe(), Arc::clone(&clock));
     let forgetting = tokio::spawn(forgetting);
@@ -100,9 +102,10 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
     let limits = http::Limits {
         connections: config.max_connections,
         header_timeout: http::HEADER_TIMEOUT,
+        write_timeout: http::WRITE_TIMEOUT,
         drain: config.shutdown_timeout,
     };
-    let served = tokio::spawn(http::serve(listener, api.router(), limits, Arc::clone(&clock), stop.clone()));
+    let mut served = tokio::spawn(http::serve(listener, api.router(), limits, Arc::clone(&clock), stop.clone()));
     let watchdog = tokio::spawn(systemd::watchdog(clock));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), %listen, data_dir = %config.data_dir.display(), remote = %config.remote,
@@ -112,7 +115,13 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
 
     let mut daemon = Daemon { started: config, host, data_dir: parts.data_dir, rescan_period, api, filter };
     let end = loop {
-        match signals.next().await {
+        let asked = tokio::select! {
+            asked = signals.next() => asked,
+            // Neither ends unasked but by a bug. Whoever restarts the daemon helps then, and it should not look alive.
+            ended = &mut running => anyhow::bail!("the host has ended, which is a bug: {ended:?}"),
+            ended = &mut served => anyhow::bail!("the HTTP server has ended, which is a bug: {ended:?}"),
+        };
+        match asked {
             Asked::Reload => daemon.reload(file),
             Asked::End(signal) => break signal,
         }

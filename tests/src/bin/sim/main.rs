@@ -3,6 +3,7 @@
 //! `cargo run --release -p thermocline-tests --bin sim -- --seeds 1000 [--from S] [--trace]`
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command that prints what it found")]
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -33,7 +34,7 @@ struct Args {
     plant: Option<Plant>,
     /// Runs at the same time; the default is one a core.
     #[arg(long)]
-    threads: Option<usize>,
+    threads: Option<NonZeroUsize>,
 }
 
 fn plant(name: &str) -> Result<Plant, String> {
@@ -64,18 +65,19 @@ fn simulate(args: &Args) -> anyhow::Result<usize> {
     let policies = Policies::new()?;
     prove_deterministic(args.from, Options { trace: false, ..options }, &policies)?;
 
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let threads = if args.trace { 1 } else { args.threads.unwrap_or(cores) };
+    let cores = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = if args.trace { 1 } else { args.threads.unwrap_or(cores).get() };
     let (next, last) = (AtomicU64::new(args.from), args.from.saturating_add(args.seeds));
     let (done, runs) = mpsc::channel();
-    let mut violations = 0;
+    let (mut ran, mut violations) = (0, 0);
     thread::scope(|scope| {
         for _ in 0..threads {
             let (done, next, policies) = (done.clone(), &next, &policies);
             scope.spawn(move || {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= last || done.send(run(seed, options, policies)).is_err() {
+                    let run = || run(seed, options, policies).with_context(|| format!("seed {seed}"));
+                    if seed >= last || done.send(run()).is_err() {
                         break;
                     }
                 }
@@ -84,12 +86,14 @@ fn simulate(args: &Args) -> anyhow::Result<usize> {
         drop(done);
         for run in runs {
             let run = run.context("a run could not be made")?;
+            ran += 1;
             violations += run.violations.len();
             report(&run, args);
         }
         Ok::<_, anyhow::Error>(())
     })?;
-    println!("{} seeds, {violations} violations", args.seeds);
+    println!("{ran} seeds, {violations} violations");
+    ensure!(ran == args.seeds, "{} seeds were to be run", args.seeds);
     Ok(violations)
 }
 

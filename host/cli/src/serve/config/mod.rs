@@ -19,6 +19,7 @@ use thermocline::upload::DEFAULT_CONCURRENCY;
 pub use document::Source;
 pub use error::{ConfigError, SettingError};
 
+use super::bounded_file;
 use document::{Document, Given, Written};
 use names::{
     BUCKET_NAME, BUCKET_REGION, CONCURRENCY, DATA_DIR, ENDPOINT, HEATMAP_PERIOD, LISTEN, LOCAL_PATH, LOG_FILTER,
@@ -139,11 +140,7 @@ pub struct Loaded {
 pub fn load(path: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, ConfigError> {
     let failed = |wrong| ConfigError { file: path.to_owned(), wrong };
     let cannot_read = |why: &dyn Display| failed(vec![SettingError::file(why)]);
-    let size = std::fs::metadata(path).map_err(|error| cannot_read(&error))?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(cannot_read(&format!("{size} bytes are more than settings take: at most {MAX_FILE_BYTES}")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| cannot_read(&error))?;
+    let text = bounded_file::read(path, MAX_FILE_BYTES).map_err(|error| cannot_read(&error))?;
     let absolute = std::path::absolute(path).map_err(|error| cannot_read(&error))?;
     let folder = absolute.parent().unwrap_or(Path::new("/"));
     parse(&text, folder, environment).map_err(failed)

@@ -4,6 +4,7 @@ mod answers;
 mod bounds;
 mod error;
 mod guard;
+mod impatient;
 mod routes;
 mod server;
 mod stats;
@@ -25,7 +26,7 @@ use super::service::Service;
 use error::ApiError;
 use stats::Stats;
 
-pub(crate) use server::{HEADER_TIMEOUT, Limits, serve};
+pub(crate) use server::{HEADER_TIMEOUT, Limits, WRITE_TIMEOUT, serve};
 
 /// What handlers share.
 #[derive(Debug)]

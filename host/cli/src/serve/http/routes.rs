@@ -81,7 +81,9 @@ fn status_of(outcome: &Outcome) -> StatusCode {
         Outcome::Failed(UploadError::Cancelled) => StatusCode::SERVICE_UNAVAILABLE,
         Outcome::Failed(UploadError::Generate(GenerateError::Pageserver(error))) => match error {
             PageserverError::NotAttached(_) => StatusCode::NOT_FOUND,
-            PageserverError::NotReady { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            PageserverError::NotReady { .. } | PageserverError::Bucket { .. } | PageserverError::Unavailable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         },
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -15,8 +15,13 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::impatient::Impatient;
+
 /// Until a request's head is there. Also how long a connection may idle between two requests.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a client may leave its answer unread.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Largest head of a request. Tokens are of some hundred bytes.
 const MAX_HEAD_BYTES: usize = 16 << 10;
@@ -34,6 +39,8 @@ pub(crate) struct Limits {
     pub(crate) connections: NonZeroUsize,
     /// See [`HEADER_TIMEOUT`].
     pub(crate) header_timeout: Duration,
+    /// See [`WRITE_TIMEOUT`].
+    pub(crate) write_timeout: Duration,
     /// What requests that run have left once it is stopped.
     pub(crate) drain: Duration,
 }
@@ -73,7 +80,8 @@ pub(crate) async fn serve(
             }
         };
         let service = TowerToHyperService::new(router.clone());
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection =
+            builder.serve_connection(TokioIo::new(Impatient::new(stream, limits.write_timeout)), service).into_owned();
         let served = graceful.watch(connection);
         tasks.spawn(async move {
             if let Err(error) = served.await {
