@@ -1,5 +1,7 @@
 //! The example of an embedding pageserver runs, and its heatmaps are right.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
+
 #[path = "support/command.rs"]
 #[allow(dead_code, reason = "others need more of it")]
 mod command;

@@ -169,10 +169,8 @@ pub struct UploadArgs {
 /// The smallest configuration:
 ///
 ///   listen = "127.0.0.1:9899"
-///   [pageserver]
-///   data_dir = "/data/pageserver"
-///   [remote_storage]
-///   local_path = "/data/remote"
+///   pageserver.data_dir = "/data/pageserver"
+///   remote_storage.local_path = "/data/remote"
 ///
 /// `--check` prints every setting with its value. Each can be set by a variable of the
 /// environment as well, which counts over the file: THERMOCLINE_LISTEN,
@@ -193,7 +191,7 @@ pub struct ServeArgs {
     /// The settings, TOML
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
-    /// Open everything that the settings name, say what would run, and end: 0 if it could, 1 if not
+    /// Open what the settings name, say what would run, and end: 0 if it could, 1 if not. Neither listens nor writes
     #[arg(long)]
     pub check: bool,
 }

@@ -57,7 +57,7 @@ impl Service for Double {
         self.gate.acquire().await.unwrap().forget();
         let outcome = (self.answer)(shard)?;
         let elapsed = Duration::from_micros(1500);
-        Ok(Arc::new(Attempt { shard, outcome, generated: None, revision: None, tries: 1, conflicts: 0, elapsed }))
+        Ok(Arc::new(Attempt { shard, outcome, generated: None, seen: None, tries: 1, conflicts: 0, elapsed }))
     }
 
     fn status(&self) -> HostStatus {

@@ -19,6 +19,7 @@ struct Served {
 const LIMITS: Limits = Limits {
     connections: NonZeroUsize::MIN.saturating_add(7),
     header_timeout: Duration::from_mins(1),
+    write_timeout: Duration::from_secs(1),
     drain: Duration::from_mins(1),
 };
 
