@@ -58,6 +58,7 @@ fn what_is_named_and_is_not_there_is_exit_code_1(#[case] arguments: &[&str]) {
             format!("error: policy: cannot read {}/none.wasm: No such file", root.display()),
         ),
         ("policy.file = \"text\"", format!("error: policy: {}/text", root.display())),
+        ("policy.config = { nope = 1 }", "error: policy, with policy.config = {\"nope\":1}: ".to_owned()),
         (
             "auth.public_key_file = \"none.pem\"",
             format!("error: auth.public_key_file: {}/none.pem: No such file", root.display()),

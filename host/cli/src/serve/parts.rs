@@ -6,7 +6,7 @@ use anyhow::Context;
 use thermocline::datadir::{DEFAULT_UPLOAD_PERIOD, DataDir, DataDirOptions};
 use thermocline::keys;
 use thermocline::layer::{TenantId, TenantShardId};
-use thermocline::policy::Judge;
+use thermocline::policy::{Judge, NO_CONFIG};
 use thermocline::remote::{self, Remote};
 
 use super::auth::PublicKey;
@@ -45,8 +45,10 @@ pub(crate) async fn open(config: &Config, note_sightings: bool) -> anyhow::Resul
 
 /// The settings that a policy's error is about.
 fn policy_settings(config: &Config) -> String {
-    let file = config.policy_file.as_ref().map_or("built in".into(), |file| file.display().to_string());
-    format!("policy.file: {file}, policy.config: {}", config.policy_config)
+    match config.policy_config.as_str() {
+        NO_CONFIG => "policy".into(),
+        config => format!("policy, with policy.config = {config}"),
+    }
 }
 
 /// What can change while it serves.
