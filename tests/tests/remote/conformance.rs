@@ -195,6 +195,13 @@ impl Remote for Defective {
 #[case(Defect::TearsReads, "a reader sees an object whole")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remote_that_breaks_a_law_is_found_out(#[case] defect: Defect, #[case] law: &str) {
-    let broken = check(Arc::new(Defective { inner: Memory::new(), defect })).await.unwrap_err();
-    assert!(broken.iter().any(|broken| broken.law == law), "{broken:#?}");
+    // What shows in a race only may take more than one, on a machine that has much to do.
+    for _ in 0..20 {
+        if let Err(broken) = check(Arc::new(Defective { inner: Memory::new(), defect })).await
+            && broken.iter().any(|broken| broken.law == law)
+        {
+            return;
+        }
+    }
+    panic!("it is not found out that this does not hold: {law}");
 }
