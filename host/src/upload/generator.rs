@@ -11,7 +11,7 @@ use crate::compute::Compute;
 use crate::heatmap::{Header, PolicyIdentity, encode};
 use crate::layer::LayerTable;
 use crate::pageserver::{Pageserver, Shard};
-use crate::policy::Judge;
+use crate::policy::{Judge, Ranking, UploadQueue, Verdict};
 use crate::state::State;
 
 /// Makes heatmaps.
@@ -51,6 +51,20 @@ impl Generator {
         self.compute
     }
 
+    /// The order in which due uploads run, as of now, and who was asked for it. `None` where nobody answered, which no
+    /// policy can bring about: any order is better than no uploads then.
+    pub(crate) async fn rank(&self, queue: UploadQueue) -> Option<Ranked> {
+        let (judge, queue, now_s) = (Arc::clone(&self.judge), Arc::new(queue), self.clock.unix_s());
+        let policy = PolicyIdentity::from(judge.policy().identity());
+        let bug = match self.compute.run(move || judge.rank_uploads(now_s, &queue)).await {
+            Ok(Ok(verdict)) => return Some(Ranked { policy, verdict }),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!("due uploads are not ranked: {bug}");
+        None
+    }
+
     /// The heatmap of one shard, as of now. `generation` is the shard's: a heatmap cannot do without.
     ///
     /// # Errors
@@ -71,6 +85,14 @@ impl Generator {
         let (judge, state, decided) = (Arc::clone(&self.judge), self.state.clone(), self.clock.elapsed());
         self.compute.run(move || asked.decide_and_encode(&judge, state.as_ref(), decided)).await?
     }
+}
+
+/// A ranking of due uploads.
+#[derive(Debug)]
+pub(crate) struct Ranked {
+    /// The policy that was asked.
+    pub(crate) policy: PolicyIdentity,
+    pub(crate) verdict: Verdict<Ranking>,
 }
 
 /// What a policy is asked.
