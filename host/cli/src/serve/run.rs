@@ -8,7 +8,7 @@ use anyhow::Context;
 use thermocline::clock::{Clock, SystemClock};
 use thermocline::datadir::{DEFAULT_UPLOAD_PERIOD, DataDir, Location, Watch};
 use thermocline::policy::Judge;
-use thermocline::{Host, HostHandle, State};
+use thermocline::{Host, HostHandle, State, StateError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -40,6 +40,11 @@ fn load(file: &Path) -> anyhow::Result<Loaded> {
 async fn check(file: &Path, loaded: &Loaded) -> anyhow::Result<Verdict> {
     let parts = parts::open(&loaded.config, false).await?;
     parts::reach(&*parts.remote).await?;
+    // A daemon that serves already may be the one whose settings are looked at before it reads them again.
+    let taken = match State::check(&loaded.config.state_dir.join(STATE_FILE)) {
+        Err(error @ StateError::Locked { .. }) => format!("\nNow it could not start beside it: state_dir: {error}"),
+        checked => checked.map(|()| String::new()).context("state_dir")?,
+    };
     let tenants = parts.data_dir.tenants().await.context("pageserver.data_dir")?;
     let attached = tenants.iter().filter(|tenant| matches!(tenant.location, Location::Attached(_))).count();
 
@@ -49,7 +54,7 @@ async fn check(file: &Path, loaded: &Loaded) -> anyhow::Result<Verdict> {
     }
     let ignored: String = loaded.ignored.iter().map(|name| format!("\n{name} is no setting, and ignored")).collect();
     output::line(format!(
-        "{settings}\n\n{} is right. It would serve {} at http://{}, uploading to {} as {} decides.{ignored}",
+        "{settings}\n\n{} is right. It would serve {} at http://{}, uploading to {} as {} decides.{ignored}{taken}",
         file.display(),
         count(attached as u64, "attached shard"),
         loaded.config.listen,
