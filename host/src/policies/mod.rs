@@ -1,0 +1,28 @@
+//! The policies of a running host: which are installed, which one decides, which one is watched, and who changed what.
+//!
+//! A policy is *installed* once it has passed every check; may be watched as a *shadow*, beside the one that decides;
+//! and becomes *active* for all tenants, or for some. One that fails too often is *rolled back* by itself. Every change
+//! is an [`Entry`] of an append-only log, which is also the truth that a restart begins with: [`Standing`] is what its
+//! entries add up to.
+
+mod entry;
+mod error;
+mod policies;
+mod reference;
+mod scope;
+pub mod source;
+mod standing;
+mod status;
+pub mod store;
+mod which;
+
+pub use entry::{Action, Entry, Outcome};
+pub use error::{ChangeError, PoliciesError};
+pub use policies::{Note, Policies, Share};
+pub use reference::{BadReference, PolicyRef};
+pub use scope::Scope;
+pub use source::Source;
+pub use standing::{Chosen, Installed, Shadowed, Standing};
+pub use status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
+pub use store::PolicyStore;
+pub use which::Which;
