@@ -26,4 +26,12 @@ impl Compute {
             Compute::Inline => Ok(work()),
         }
     }
+
+    /// Does the work, and nobody waits for it. Where it panics, the runtime says so and goes on.
+    pub(crate) fn start(self, work: impl FnOnce() + Send + 'static) {
+        match self {
+            Compute::Threads => drop(tokio::task::spawn_blocking(work)),
+            Compute::Inline => work(),
+        }
+    }
 }

@@ -6,6 +6,9 @@ use serde_json::value::RawValue;
 use super::scope::Scope;
 use super::which::Which;
 
+/// Who does what nobody asked for: the host itself, where a policy fails too often.
+pub const HOST: &str = "thermocline";
+
 /// What somebody did, or wanted to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,18 +5,24 @@
 //! is an [`Entry`] of an append-only log, which is also the truth that a restart begins with: [`Standing`] is what its
 //! entries add up to.
 
+mod change;
 mod entry;
 mod error;
+mod failing;
+mod failures;
+mod lineup;
 mod policies;
 mod reference;
 mod scope;
+mod shadow;
 pub mod source;
 mod standing;
 mod status;
 pub mod store;
 mod which;
 
-pub use entry::{Action, Entry, Outcome};
+pub use entry::{Action, Entry, HOST, Outcome};
+pub use failures::RollbackRule;
 pub use error::{ChangeError, PoliciesError};
 pub use policies::{Note, Policies, Share};
 pub use reference::{BadReference, PolicyRef};
@@ -26,3 +32,10 @@ pub use standing::{Chosen, Installed, Shadowed, Standing};
 pub use status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
 pub use store::PolicyStore;
 pub use which::Which;
+
+pub(crate) use lineup::Seat;
+pub(crate) use shadow::{Decided, Watching};
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

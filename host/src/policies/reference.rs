@@ -25,6 +25,15 @@ impl PolicyRef {
     pub fn of(digest: Digest) -> Self {
         PolicyRef { text: format!("sha256:{digest}") }
     }
+
+    /// The policy that is meant, of those that are installed.
+    ///
+    /// # Errors
+    /// If nothing, or more than one, is meant.
+    pub fn resolve(&self, standing: &super::Standing) -> Result<super::Which, super::ChangeError> {
+        let _ = standing;
+        todo!()
+    }
 }
 
 impl FromStr for PolicyRef {

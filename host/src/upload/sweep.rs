@@ -30,9 +30,9 @@ impl Uploader {
     }
 
     async fn ranked(&self, queue: &Arc<UploadQueue>) -> Vec<u32> {
-        let (judge, asked) = (Arc::clone(self.generator.judge()), Arc::clone(queue));
+        let (seat, asked) = (self.generator.policies().ranking_seat(), Arc::clone(queue));
         let now = self.generator.clock().unix_s();
-        let ranked = tokio::task::spawn_blocking(move || judge.rank_uploads(now, &asked)).await;
+        let ranked = tokio::task::spawn_blocking(move || seat.judge().rank_uploads(now, &asked)).await;
         let bug = match ranked {
             Ok(Ok(verdict)) => return verdict.answer.order().to_vec(),
             Ok(Err(error)) => error.to_string(),

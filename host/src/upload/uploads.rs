@@ -19,7 +19,7 @@ use crate::heatmap::PolicyIdentity;
 use crate::jobs::{Due, Trigger, Work};
 use crate::layer::TenantShardId;
 use crate::metrics::{Counters, PolicyCall};
-use crate::policy::{DueUpload, UploadQueue};
+use crate::policy::{DueUpload, JudgeError, UploadQueue};
 use crate::remote::CALL_LIMIT;
 use crate::state::{Known, State};
 
@@ -102,13 +102,13 @@ impl Work for Uploads {
     type Outcome = Arc<Attempt>;
 
     async fn run(&self, shard: TenantShardId, trigger: Trigger, cancel: &CancellationToken) -> Arc<Attempt> {
-        let policy = self.uploader.generator.judge().policy().identity();
+        let seat = self.uploader.generator.policies().seat(shard);
         let span = tracing::info_span!(
             "upload",
             tenant = %shard.tenant,
             shard = %shard.shard,
             trigger = trigger.as_str(),
-            policy = policy.name(),
+            policy = seat.judge().policy().identity().name(),
         );
         let attempt = self.turn(shard, trigger, cancel).instrument(span.clone()).await;
         let _in_span = span.enter();
@@ -122,9 +122,17 @@ impl Work for Uploads {
         let generator = &self.uploader.generator;
         let now_s = generator.clock().unix_s();
         let queue = due.iter().map(|due| self.due_upload(due, now_s)).collect::<UploadQueue>();
-        let (queue, judge) = (Arc::new(queue), Arc::clone(generator.judge()));
-        let policy = PolicyIdentity::from(judge.policy().identity());
-        match generator.compute().run(move || judge.rank_uploads(now_s, &queue)).await {
+        let (queue, seat) = (Arc::new(queue), generator.policies().ranking_seat());
+        let policy = PolicyIdentity::from(seat.judge().policy().identity());
+        let policies = generator.policies().clone();
+        let ranked = generator.compute().run(move || {
+            let verdict = seat.judge().rank_uploads(now_s, &queue)?;
+            if let Some(failure) = &verdict.failure {
+                policies.failed(&seat, failure);
+            }
+            Ok::<_, JudgeError>(verdict)
+        });
+        match ranked.await {
             Ok(Ok(verdict)) => {
                 let result = verdict.failure.as_ref().map_or("ok", |error| error.kind().code());
                 self.counters.policy_called(&policy, PolicyCall::RankUploads, result, &verdict.report);
