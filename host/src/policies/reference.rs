@@ -21,6 +21,11 @@ impl PolicyRef {
     /// Fewest hex digits that stand for a digest.
     pub const MIN_DIGITS: usize = 8;
 
+    /// The built-in policy.
+    pub fn built_in() -> Self {
+        PolicyRef { text: super::Which::BuiltIn.to_string() }
+    }
+
     /// Exactly this component.
     pub fn of(digest: Digest) -> Self {
         PolicyRef { text: format!("sha256:{digest}") }
