@@ -31,4 +31,15 @@ impl Compute {
             Compute::Inline => Ok(work()),
         }
     }
+
+    /// Does the work, and nobody waits for it. Where it panics, the runtime says so and goes on.
+    pub(crate) fn start(self, work: impl FnOnce() + Send + 'static) {
+        match self {
+            Compute::Threads => {
+                let span = tracing::Span::current();
+                drop(tokio::task::spawn_blocking(move || span.in_scope(work)));
+            }
+            Compute::Inline => work(),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! SHA-256 digests, of heatmaps and of policies.
 
 use std::fmt;
+use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
@@ -22,6 +23,25 @@ impl Digest {
     /// Its 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// A text that is no digest.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no SHA-256 digest: expected 64 hex digits")]
+pub struct ParseDigestError(String);
+
+impl FromStr for Digest {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, ParseDigestError> {
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+        match bytes.and_then(|bytes| bytes.try_into().ok()) {
+            Some(bytes) if rest.is_empty() => Ok(Digest(bytes)),
+            _ => Err(ParseDigestError(text.into())),
+        }
     }
 }
 
@@ -53,6 +73,16 @@ mod tests {
         let digest = Digest::of(b"abc");
         assert_eq!(digest.to_string(), expected);
         assert_eq!(format!("{digest:?}"), expected);
+        assert_eq!(expected.parse(), Ok(digest));
+        assert_eq!(expected.to_uppercase().parse(), Ok(digest));
         assert_eq!(Digest::from(Sha256::new().chain_update(b"a").chain_update(b"bc")), digest);
+    }
+
+    #[test]
+    fn what_is_no_digest_is_refused() {
+        for text in ["", "ab", &"a".repeat(63), &"a".repeat(65), &"a".repeat(66), &"g".repeat(64), &"é".repeat(32)] {
+            let error = text.parse::<Digest>().unwrap_err().to_string();
+            assert!(error.contains("expected 64 hex digits"), "{error}");
+        }
     }
 }

@@ -135,6 +135,7 @@ pub mod keys;
 pub mod layer;
 pub mod metrics;
 pub mod pageserver;
+pub mod policies;
 pub mod policy;
 pub mod random;
 pub mod remote;

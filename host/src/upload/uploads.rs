@@ -136,13 +136,13 @@ impl Work for Uploads {
     type Outcome = Arc<Attempt>;
 
     async fn run(&self, shard: TenantShardId, trigger: Trigger, cancel: &CancellationToken) -> Arc<Attempt> {
-        let policy = self.uploader.generator.judge().policy().identity();
+        let seat = self.uploader.generator.policies().seat(shard);
         let span = tracing::info_span!(
             "upload",
             tenant = %shard.tenant,
             shard = %shard.shard,
             trigger = trigger.as_str(),
-            policy = policy.name(),
+            policy = seat.judge().policy().identity().name(),
         );
         let attempt = self.turn(shard, trigger, cancel).instrument(span.clone()).await;
         let _in_span = span.enter();
