@@ -52,7 +52,10 @@ async fn a_policy_that_starts_failing_is_rolled_back_and_no_heatmap_suffers() {
     assert_eq!(log.len(), before + 1, "{log:#?}");
     let last = log.last().unwrap();
     assert!(last.contains(r#""action":"rollback""#) && last.contains(r#""name":"good""#), "{last}");
-    assert!(last.contains(r#""by":"thermocline","why":"it failed 5 times within 5m, the last time so: policy sour 1.2.3"#), "{last}");
+    assert!(
+        last.contains(r#""by":"thermocline","why":"it failed 5 times within 5m, the last time so: policy sour 1.2.3"#),
+        "{last}"
+    );
     assert_eq!(metric(&host, "thermocline_policy_rolled_back", "sour"), 1.0);
     assert_eq!(metric(&host, "thermocline_policy_rollbacks_total", "automatic"), 1.0);
     // Whatever was published meanwhile was whole: of the one, of the other, or of the built-in one in between.

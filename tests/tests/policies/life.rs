@@ -81,7 +81,8 @@ async fn a_policy_of_one_shard_goes_before_one_of_its_tenant() {
     let world = World::new(0);
     world.install(&lists("tenants", 0, 1.0)).await;
     world.install(&lists("shards", 1, 1.0)).await;
-    let [one, other] = [0, 1].map(|number| TenantShardId { tenant: id(9).tenant, shard: ShardIndex { number, count: 2 } });
+    let [one, other] =
+        [0, 1].map(|number| TenantShardId { tenant: id(9).tenant, shard: ShardIndex { number, count: 2 } });
     world.policies.activate(&reference("shards"), None, Some(Scope::Shard(one)), &note()).unwrap();
     world.policies.activate(&reference("tenants"), None, Some(Scope::Tenant(id(9).tenant)), &note()).unwrap();
     let name = |shard| world.policies.of(shard).identity().name().unwrap().to_owned();

@@ -33,7 +33,11 @@ async fn what_fails_a_check_is_not_installed(
     let error = world.policies.activate(&PolicyRef::of(digest), None, None, &note()).unwrap_err();
     assert!(matches!(error, ChangeError::Unknown(_)), "{error}");
     let log = world.log();
-    assert!(log[0].contains(&format!(r#""to":"sha256:{digest}""#)) && log[0].contains(r#""result":"refused","error":""#), "{}", log[0]);
+    assert!(
+        log[0].contains(&format!(r#""to":"sha256:{digest}""#)) && log[0].contains(r#""result":"refused","error":""#),
+        "{}",
+        log[0]
+    );
     assert!(log[1].contains(r#""result":"refused""#), "{}", log[1]);
 }
 
@@ -64,7 +68,13 @@ async fn a_source_that_cannot_be_read_is_written_down_too() {
     let world = World::new(0);
     let error = world.policies.install(&Gone, None, None, &note()).await.unwrap_err().to_string();
     assert_eq!(error, "gone.wasm: it is gone");
-    assert!(world.log()[0].contains(r#""source":"gone.wasm","by":"ada","why":"to see","result":"refused","error":"gone.wasm: it is gone""#), "{:?}", world.log());
+    assert!(
+        world.log()[0].contains(
+            r#""source":"gone.wasm","by":"ada","why":"to see","result":"refused","error":"gone.wasm: it is gone""#
+        ),
+        "{:?}",
+        world.log()
+    );
 }
 
 #[rstest]

@@ -141,12 +141,8 @@ fn whoever_is_killed_leaves_a_whole_store_and_the_old_policy_or_the_new_one() {
     // After all of that it still does what it should.
     let daemon = Daemon::start(&node, "");
     request(&ureq::Agent::new_with_defaults(), format!("{}/v1/policy", daemon.url), &component(KILLS)).unwrap();
-    request(
-        &ureq::Agent::new_with_defaults(),
-        format!("{}/v1/policy/{}/activate", daemon.url, name(KILLS)),
-        b"{}",
-    )
-    .unwrap();
+    request(&ureq::Agent::new_with_defaults(), format!("{}/v1/policy/{}/activate", daemon.url, name(KILLS)), b"{}")
+        .unwrap();
     assert_eq!(policies(&daemon).0, name(KILLS));
     let leftovers = fs::read_dir(folder.join("components")).unwrap().count();
     assert!(leftovers < 64, "{leftovers} components are left");
