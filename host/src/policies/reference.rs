@@ -45,8 +45,8 @@ enum Meant {
 /// A text that names no policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} names no policy: expected `built-in`, NAME, NAME@VERSION, sha256:DIGEST (at least {min} digits), or one of \
-     them with @sha256: and all 64 digits behind it",
+    "{0:?} names no policy: expected `built-in`, NAME, NAME@VERSION, sha256:DIGEST (at least {min} digits), or one of them \
+     with @sha256: and all 64 digits behind it",
     min = PolicyRef::MIN_DIGITS
 )]
 pub struct BadReference(pub String);
@@ -54,11 +54,6 @@ pub struct BadReference(pub String);
 impl PolicyRef {
     /// Fewest hex digits that stand for a digest.
     pub const MIN_DIGITS: usize = 8;
-
-    /// The built-in policy.
-    pub fn built_in() -> Self {
-        PolicyRef { meant: Meant::BuiltIn, pin: None }
-    }
 
     /// Exactly this component.
     pub fn of(digest: Digest) -> Self {
