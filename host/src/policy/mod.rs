@@ -7,6 +7,7 @@ mod bindings;
 mod builtin;
 mod component;
 pub mod conformance;
+mod contract;
 mod engine;
 mod error;
 mod identity;
@@ -16,6 +17,7 @@ mod memory;
 mod permits;
 mod queue;
 mod quote;
+mod reasons;
 mod report;
 mod rows;
 mod selection;
@@ -23,6 +25,7 @@ mod shape;
 
 pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
+pub use contract::Contract;
 pub use engine::{Engine, EngineError};
 pub use error::{PolicyError, PolicyErrorKind, Step};
 pub use identity::{
@@ -31,6 +34,7 @@ pub use identity::{
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
 pub use queue::{DueUpload, Ranking, UploadQueue};
+pub use reasons::Reasons;
 pub use report::{Level, LogLine, Report};
 pub use rows::BadRows;
 pub use selection::{BadSelection, Selection};
