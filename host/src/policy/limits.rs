@@ -37,7 +37,7 @@ pub struct Limits {
     pub time_per_row: Duration,
     /// Bytes of linear memory and tables of one call, in total.
     pub memory_bytes: usize,
-    /// Bytes on top, for each row of the table or queue. All columns together take about 90.
+    /// Bytes on top, for each row of the table or queue. All columns together take about 95.
     pub memory_bytes_per_row: usize,
     /// Bytes of stack. A call runs on its caller's thread, which must have as much left, and half a MiB
     /// more for the host.
