@@ -34,6 +34,7 @@ pub use identity::{
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
 pub use queue::{DueUpload, Ranking, UploadQueue};
+pub(crate) use quote::quoted;
 pub use reasons::Reasons;
 pub use report::{Level, LogLine, Report};
 pub use rows::BadRows;
