@@ -5,6 +5,7 @@ mod commands;
 mod location;
 mod output;
 pub mod policy;
+mod policy_answers;
 mod row;
 pub mod serve;
 

@@ -8,6 +8,7 @@ mod bounded_file;
 mod http;
 mod log;
 mod parts;
+mod policy_service;
 mod run;
 mod service;
 mod systemd;

@@ -1,11 +1,13 @@
 //! The bodies of answers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thermocline::host::{HeatmapStatus, HostStatus, LastJob, PolicyStatus, ShardStatus};
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::AttachMode;
+use thermocline::policies::{PolicyRole, PolicySummary, Scope};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::row::Row;
@@ -65,6 +67,8 @@ pub(super) struct Tenant {
     failures: u32,
     /// The policy that is asked.
     policy: String,
+    /// Where it is asked for this tenant or shard only: which.
+    policy_override: Option<String>,
 }
 
 /// A heatmap in the bucket.
@@ -106,6 +110,10 @@ pub(super) struct Status {
     version: &'static str,
     uptime_s: f64,
     policy: PolicyAnswer,
+    /// Tenants and shards that another policy decides for: `/v1/policy` names them.
+    policy_overrides: usize,
+    /// The policy that is watched, null where none is: `/v1/policy_shadow` says how it compares.
+    policy_shadow: Option<PolicyAnswer>,
     /// Attached here.
     shards: usize,
     /// Of them, those that are uploaded by schedule.
@@ -134,13 +142,35 @@ struct PolicyAnswer {
     sha256: String,
 }
 
-/// `resident-set 1.0.0`.
-pub(super) fn policy_name(policy: &PolicyStatus) -> String {
-    format!("{} {}", policy.name, policy.version)
+/// Which policy is asked for whom, as `resident-set 1.0.0`.
+#[derive(Debug)]
+pub(super) struct Deciding {
+    all: String,
+    overrides: BTreeMap<Scope, String>,
+}
+
+impl Deciding {
+    pub(super) fn new(active: &PolicyStatus, policies: &[PolicySummary]) -> Self {
+        let overrides = policies.iter().flat_map(|policy| {
+            policy.roles.iter().filter_map(|(role, _)| match role {
+                PolicyRole::Override(scope) => Some((*scope, format!("{} {}", policy.name, policy.version))),
+                _ => None,
+            })
+        });
+        Deciding { all: format!("{} {}", active.name, active.version), overrides: overrides.collect() }
+    }
+
+    /// What is said of a shard counts over what is said of its tenant.
+    fn of(&self, shard: TenantShardId) -> (&str, Option<Scope>) {
+        let scopes = [Scope::Shard(shard), Scope::Tenant(shard.tenant)];
+        let found = scopes.into_iter().find_map(|scope| Some((self.overrides.get(&scope)?.as_str(), Some(scope))));
+        found.unwrap_or((&self.all, None))
+    }
 }
 
 impl Tenant {
-    pub(super) fn new(status: ShardStatus, policy: String, now_s: i64) -> Self {
+    pub(super) fn new(status: ShardStatus, deciding: &Deciding, now_s: i64) -> Self {
+        let (policy, scope) = deciding.of(status.shard);
         Tenant {
             shard: status.shard.to_string(),
             generation: status.generation.get(),
@@ -159,7 +189,8 @@ impl Tenant {
             next_due_s: status.next_due.as_ref().map(Duration::as_secs_f64),
             overdue_s: status.overdue.as_secs_f64(),
             failures: status.failures,
-            policy,
+            policy: policy.to_owned(),
+            policy_override: scope.map(|scope| scope.to_string()),
         }
     }
 }
@@ -192,8 +223,13 @@ impl From<LastJob> for Last {
     }
 }
 
-impl From<HostStatus> for Status {
-    fn from(status: HostStatus) -> Self {
+impl Status {
+    pub(super) fn new(status: HostStatus, policies: &[PolicySummary]) -> Self {
+        let roles = |wanted: fn(&PolicyRole) -> bool| {
+            let of = move |policy: &PolicySummary| policy.roles.iter().filter(|(role, _)| wanted(role)).count();
+            policies.iter().map(move |policy| (policy, of(policy)))
+        };
+        let watched = roles(|role| matches!(role, PolicyRole::Shadow)).find(|(_, count)| *count > 0);
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: status.uptime.as_secs_f64(),
@@ -202,6 +238,12 @@ impl From<HostStatus> for Status {
                 version: status.policy.version,
                 sha256: status.policy.digest.to_string(),
             },
+            policy_overrides: roles(|role| matches!(role, PolicyRole::Override(_))).map(|(_, count)| count).sum(),
+            policy_shadow: watched.map(|(policy, _)| PolicyAnswer {
+                name: policy.name.clone(),
+                version: policy.version.clone(),
+                sha256: policy.digest.to_string(),
+            }),
             shards: status.shards,
             scheduled: status.scheduled,
             without_heatmap: status.without_heatmap,
