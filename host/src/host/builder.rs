@@ -16,7 +16,7 @@ use crate::compute::Compute;
 use crate::jobs::JobLoop;
 use crate::metrics::Counters;
 use crate::pageserver::Pageserver;
-use crate::policy::Judge;
+use crate::policies::Policies;
 use crate::random::Random;
 use crate::remote::{Bounded, Remote};
 use crate::state::State;
@@ -39,7 +39,7 @@ pub const DEFAULT_SHUTDOWN_LIMIT: Duration = Duration::from_secs(10);
 pub struct HostBuilder {
     pageserver: Arc<dyn Pageserver>,
     remote: Arc<dyn Remote>,
-    judge: Arc<Judge>,
+    policies: Policies,
     clock: Arc<dyn Clock>,
     random: Random,
     compute: Compute,
@@ -51,11 +51,11 @@ pub struct HostBuilder {
 }
 
 impl HostBuilder {
-    pub(super) fn new(pageserver: Arc<dyn Pageserver>, remote: Arc<dyn Remote>, judge: Arc<Judge>) -> Self {
+    pub(super) fn new(pageserver: Arc<dyn Pageserver>, remote: Arc<dyn Remote>, policies: Policies) -> Self {
         HostBuilder {
             pageserver,
             remote,
-            judge,
+            policies,
             clock: Arc::new(SystemClock::default()),
             random: Random::from_os(),
             compute: Compute::default(),
@@ -119,16 +119,20 @@ impl HostBuilder {
 
     /// Ready to run. What the last run kept and cannot be read counts as unknown, with a warning.
     pub fn build(self) -> Host {
-        let HostBuilder { pageserver, remote, judge, clock, random, compute, state, concurrency, .. } = self;
-        let kept = state.load().unwrap_or_else(|error| {
+        let HostBuilder { pageserver, remote, policies, clock, random, compute, state, concurrency, .. } = self;
+        let known = state.load().unwrap_or_else(|error| {
             tracing::warn!("every heatmap is read from the bucket once, because the state cannot be read: {error}");
             Default::default()
         });
-        let generator = Generator::new(pageserver, judge, Arc::clone(&clock)).remembering(state.clone(), compute);
+        let remembered = state.remembered().unwrap_or_else(|error| {
+            tracing::warn!("what policies remember of tenants that are gone stays, because it cannot be read: {error}");
+            Default::default()
+        });
+        let generator = Generator::new(pageserver, policies, Arc::clone(&clock)).remembering(state.clone(), compute);
         let remote = Bounded::new(remote, Arc::clone(&clock));
         let uploads = Arc::new(Uploads {
-            uploader: Uploader::new(generator, Arc::new(remote)),
-            registry: Registry::new(kept),
+            uploader: Uploader::new(generator, Arc::new(remote)).by_chance(random.fork()),
+            registry: Registry::new(known, remembered),
             state,
             counters: Counters::default(),
             recheck_period: self.recheck_period,

@@ -9,6 +9,7 @@ use super::error::DeleteError;
 use super::inner::{Inner, lock};
 use crate::jobs::CommandError;
 use crate::layer::TenantShardId;
+use crate::policies::Policies;
 use crate::upload::Attempt;
 
 /// A running host. Clones are of the same one; dropping them all does not end it.
@@ -63,6 +64,11 @@ impl HostHandle {
     pub fn set_rescan_period(&self, period: Duration) {
         *lock(&self.0.rescan_period) = period.max(MIN_RESCAN_PERIOD);
         self.0.uploads.moved.wake();
+    }
+
+    /// Which policies there are, which one decides, and how to change that.
+    pub fn policies(&self) -> &Policies {
+        self.0.uploads.uploader.generator().policies()
     }
 
     /// Takes no more work, waits for uploads that run up to the limit, cuts off the others, and keeps the state. Tries

@@ -17,15 +17,13 @@ impl HostHandle {
             (scheduled, tracked.age(now, now_unix_s))
         });
         let scheduled = || shards.iter().filter(|(scheduled, _)| *scheduled);
-        let identity = host.uploads.uploader.generator().judge().policy().identity();
+        let policies = self.policies();
         let jobs = host.jobs.stats();
         HostStatus {
             uptime: now.saturating_sub(host.started),
-            policy: PolicyStatus {
-                name: identity.name().unwrap_or_default().to_owned(),
-                version: identity.version().unwrap_or_default().to_owned(),
-                digest: identity.digest(),
-            },
+            policy: PolicyStatus::of(&policies.active()),
+            overrides: policies.overrides().iter().map(|(scope, own)| (*scope, PolicyStatus::of(own))).collect(),
+            shadow: policies.shadow_status(),
             shards: shards.len(),
             scheduled: scheduled().count(),
             due: jobs.due,
@@ -61,6 +59,7 @@ impl Inner {
             attach_mode: shard.attach_mode,
             active: shard.active,
             upload_period: shard.upload_period,
+            policy: PolicyStatus::of(&self.uploads.uploader.generator().policies().of(shard.id)),
             heatmap: tracked.heatmap().map(|known| heatmap(known, confirmed_unix_s.unwrap_or(known.written_unix_s))),
             last: tracked.last.as_deref().map(|last| LastJob {
                 ended_unix_s: last.ended_unix_s,

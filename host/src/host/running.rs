@@ -14,7 +14,7 @@ use super::inner::{Inner, lock};
 use crate::jobs::JobLoop;
 use crate::layer::TenantShardId;
 use crate::pageserver::{Pageserver, PageserverError, Shard};
-use crate::policy::Judge;
+use crate::policies::Policies;
 use crate::remote::Remote;
 use crate::upload::{News, Uploads, period};
 
@@ -44,9 +44,13 @@ pub struct Host {
 }
 
 impl Host {
-    /// Keeps the heatmaps of `pageserver`'s shards in `remote` as `judge` decides them.
-    pub fn builder(pageserver: Arc<dyn Pageserver>, remote: Arc<dyn Remote>, judge: Arc<Judge>) -> HostBuilder {
-        HostBuilder::new(pageserver, remote, judge)
+    /// Keeps the heatmaps of `pageserver`'s shards in `remote` as `policies` decide them. A single policy is enough.
+    pub fn builder(
+        pageserver: Arc<dyn Pageserver>,
+        remote: Arc<dyn Remote>,
+        policies: impl Into<Policies>,
+    ) -> HostBuilder {
+        HostBuilder::new(pageserver, remote, policies.into())
     }
 
     pub(super) fn new(handle: HostHandle, jobs: JobLoop<Uploads>, shutdown_limit: Duration) -> Self {

@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::Digest;
 use crate::layer::{Generation, TenantShardId};
 use crate::pageserver::AttachMode;
+use crate::policies::{Scope, ShadowStatus};
+use crate::policy::Policy;
 use crate::upload::{OutcomeKind, Trigger};
 
 /// The host as a whole.
@@ -12,8 +14,12 @@ use crate::upload::{OutcomeKind, Trigger};
 pub struct HostStatus {
     /// Since it was started.
     pub uptime: Duration,
-    /// The policy that is asked.
+    /// The policy that decides for all shards that have none of their own.
     pub policy: PolicyStatus,
+    /// The policies that decide for some.
+    pub overrides: Vec<(Scope, PolicyStatus)>,
+    /// The policy that is watched.
+    pub shadow: Option<ShadowStatus>,
     /// Shards that are attached here.
     pub shards: usize,
     /// Of them, those whose heatmaps are uploaded by schedule.
@@ -46,6 +52,17 @@ pub struct PolicyStatus {
     pub digest: Digest,
 }
 
+impl PolicyStatus {
+    pub(super) fn of(policy: &Policy) -> Self {
+        let identity = policy.identity();
+        PolicyStatus {
+            name: identity.name().unwrap_or_default().to_owned(),
+            version: identity.version().unwrap_or_default().to_owned(),
+            digest: identity.digest(),
+        }
+    }
+}
+
 /// One shard that is attached here.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ShardStatus {
@@ -59,6 +76,8 @@ pub struct ShardStatus {
     pub active: bool,
     /// Zero where it is not uploaded by schedule.
     pub upload_period: Duration,
+    /// The policy that decides for it.
+    pub policy: PolicyStatus,
     /// What is in the bucket, as far as this location has put or found it there.
     pub heatmap: Option<HeatmapStatus>,
     /// The last job, since the host was started.

@@ -6,6 +6,12 @@ use serde_json::value::RawValue;
 use super::scope::Scope;
 use super::which::Which;
 
+/// Who does what nobody asked for: the host itself, where a policy fails too often.
+pub const HOST: &str = "thermocline";
+
+/// Who activates the policy that a configuration names.
+pub const CONFIGURATION: &str = "configuration";
+
 /// What somebody did, or wanted to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

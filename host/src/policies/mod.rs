@@ -5,18 +5,26 @@
 //! is an [`Entry`] of an append-only log, which is also the truth that a restart begins with: [`Standing`] is what its
 //! entries add up to.
 
+mod change;
+mod configured;
 mod entry;
 mod error;
+mod failing;
+mod failures;
+mod lineup;
+mod metrics;
 mod policies;
 mod reference;
 mod scope;
+mod shadow;
 pub mod source;
 mod standing;
 mod status;
 pub mod store;
 mod which;
 
-pub use entry::{Action, Entry, Outcome};
+pub use entry::{Action, CONFIGURATION, Entry, HOST, Outcome};
+pub use failures::RollbackRule;
 pub use error::{ChangeError, PoliciesError};
 pub use policies::{Note, Policies, Share};
 pub use reference::{BadReference, PolicyRef};
@@ -26,3 +34,9 @@ pub use standing::{Chosen, Installed, Shadowed, Standing};
 pub use status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
 pub use store::PolicyStore;
 pub use which::Which;
+
+pub(crate) use shadow::{Decided, Watching};
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

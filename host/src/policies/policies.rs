@@ -1,17 +1,25 @@
 //! The policies of a running host.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::entry::Entry;
 use super::error::{ChangeError, PoliciesError};
+use super::failures::RollbackRule;
+use super::lineup::{Lineup, Place, Seat};
+use super::lock;
 use super::reference::PolicyRef;
 use super::scope::Scope;
-use super::source::Source;
-use super::status::{PolicySummary, ShadowStatus};
+use super::shadow::{Decided, Shadow, Watching};
+use super::standing::{Chosen, Standing};
+use super::status::{PolicyRole, PolicySummary, ShadowStatus};
 use super::store::PolicyStore;
+use super::which::Which;
 use crate::Digest;
-use crate::clock::Clock;
-use crate::policy::{Engine, Policy};
+use crate::clock::{Clock, SystemClock};
+use crate::layer::TenantShardId;
+use crate::policy::{Engine, Judge, NO_CONFIG, Policy, PolicyError, RESIDENT_SET};
 
 /// Who did it, and why: for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,99 +46,323 @@ impl Default for Share {
 }
 
 /// The policies of a running host. Clones are of the same ones. Changes are made one after the other; each is written to
-/// the store's log before it holds. They compute for up to seconds: asynchronous callers use
-/// [`HostHandle`](crate::HostHandle)'s, or move them off their reactor.
+/// the store's log before it holds. They compute for up to seconds: asynchronous callers move them off their reactor,
+/// as [`Compute`](crate::compute::Compute) does.
 #[derive(Clone, Debug)]
-pub struct Policies {}
+pub struct Policies(pub(super) Arc<Inner>);
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) engine: Engine,
+    pub(super) store: PolicyStore,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Replaced, never changed: whoever asks takes it as it is at that moment.
+    lineup: RwLock<Arc<Lineup>>,
+    /// Held for a change, so that there is one at a time.
+    pub(super) changing: Mutex<()>,
+    rule: Mutex<Option<RollbackRule>>,
+    /// Compiled when it is first needed.
+    built_in: OnceLock<Arc<Policy>>,
+    pub(super) rollbacks: Rollbacks,
+}
+
+/// Rollbacks since the start.
+#[derive(Debug, Default)]
+pub(super) struct Rollbacks {
+    pub(super) automatic: AtomicU64,
+    pub(super) commanded: AtomicU64,
+}
 
 impl Policies {
     /// Takes up what the store's log says. A policy that cannot be loaded any more is passed over with a warning, and
-    /// the built-in one decides in its place.
+    /// the built-in one decides in its place. Policies that fail too often are taken back as
+    /// [`RollbackRule::default`] says, see [`set_rollback_rule`](Self::set_rollback_rule).
+    ///
+    /// # Errors
+    /// If the store cannot be read, or the built-in policy cannot be compiled on this machine.
     pub fn open(engine: Engine, store: PolicyStore, clock: Arc<dyn Clock>) -> Result<Self, PoliciesError> {
-        let _ = (engine, store, clock);
-        todo!()
+        let built_in = Arc::new(Policy::load(&engine, RESIDENT_SET, NO_CONFIG)?);
+        let standing = store.standing();
+        let place = Seat::new(Arc::clone(&built_in), Chosen::default(), Place::Active);
+        let lineup = Lineup { active: Arc::new(place), overrides: BTreeMap::new(), shadow: None };
+        let policies = Self::new(engine, store, clock, lineup, Some(RollbackRule::default()));
+        policies.0.built_in.get_or_init(|| built_in);
+        policies.take_up(&standing);
+        Ok(policies)
     }
 
-    /// One policy for everybody, nothing kept: for embedders and tools that need no more.
+    /// One policy for everybody, nothing kept, and nothing taken back by itself: for embedders and tools that need no
+    /// more. Where it fails, the built-in one answers for the call.
     pub fn only(policy: Arc<Policy>) -> Self {
-        let _ = policy;
-        todo!()
+        let engine = policy.engine().clone();
+        let digest = policy.identity().digest();
+        let is_built_in = digest == Digest::of(RESIDENT_SET);
+        let which = if is_built_in { Which::BuiltIn } else { Which::Component(digest) };
+        let chosen = Chosen { which, config: policy.config().to_owned() };
+        let seat = Seat::new(policy, chosen, Place::Active);
+        let lineup = Lineup { active: Arc::new(seat), overrides: BTreeMap::new(), shadow: None };
+        Self::new(engine, PolicyStore::in_memory(), Arc::new(SystemClock::default()), lineup, None)
     }
 
-    /// Checks a component, and keeps it in the store. It decides nothing yet. `config` is what it is tried with.
-    pub async fn install(
-        &self,
-        source: &dyn Source,
-        pin: Option<Digest>,
-        config: Option<&str>,
-        note: &Note,
-    ) -> Result<PolicySummary, ChangeError> {
-        let _ = (source, pin, config, note);
-        todo!()
+    /// As [`only`](Self::only), the [built-in policy](RESIDENT_SET).
+    ///
+    /// # Errors
+    /// If it cannot be compiled on this machine.
+    pub fn built_in(engine: &Engine) -> Result<Self, PolicyError> {
+        Ok(Self::only(Arc::new(Policy::load(engine, RESIDENT_SET, NO_CONFIG)?)))
     }
 
-    /// Drops a component that nobody uses from the store.
-    pub fn remove(&self, policy: &PolicyRef, note: &Note) -> Result<Entry, ChangeError> {
-        let _ = (policy, note);
-        todo!()
+    fn new(
+        engine: Engine,
+        store: PolicyStore,
+        clock: Arc<dyn Clock>,
+        lineup: Lineup,
+        rule: Option<RollbackRule>,
+    ) -> Self {
+        Policies(Arc::new(Inner {
+            engine,
+            store,
+            clock,
+            lineup: RwLock::new(Arc::new(lineup)),
+            changing: Mutex::default(),
+            rule: Mutex::new(rule),
+            built_in: OnceLock::new(),
+            rollbacks: Rollbacks::default(),
+        }))
     }
 
-    /// Lets a policy decide from now on; `tenant` absent: for all that have none of their own. Calls that run end with
-    /// the policy that they began with.
-    pub fn activate(
-        &self,
-        policy: &PolicyRef,
-        config: Option<&str>,
-        tenant: Option<Scope>,
-        note: &Note,
-    ) -> Result<Entry, ChangeError> {
-        let _ = (policy, config, tenant, note);
-        todo!()
+    /// When a policy is taken back by itself, from now on; `None`: never.
+    pub fn set_rollback_rule(&self, rule: Option<RollbackRule>) {
+        *lock(&self.0.rule) = rule;
     }
 
-    /// Watches a policy beside the active one, in the place of the one that was watched.
-    pub fn shadow(
-        &self,
-        policy: &PolicyRef,
-        config: Option<&str>,
-        share: Share,
-        note: &Note,
-    ) -> Result<Entry, ChangeError> {
-        let _ = (policy, config, share, note);
-        todo!()
+    /// When a policy is taken back by itself; `None`: never.
+    pub fn rollback_rule(&self) -> Option<RollbackRule> {
+        *lock(&self.0.rule)
     }
 
-    /// Ends the watching.
-    pub fn end_shadow(&self, note: &Note) -> Result<Entry, ChangeError> {
-        let _ = note;
-        todo!()
+    /// What runs them.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
     }
 
-    /// Goes back to the policy that decided before; with `tenant`, to the one that decides for all.
-    pub fn rollback(&self, tenant: Option<Scope>, note: &Note) -> Result<Entry, ChangeError> {
-        let _ = (tenant, note);
-        todo!()
+    /// The policy that decides for all that have none of their own.
+    pub fn active(&self) -> Arc<Policy> {
+        Arc::clone(self.lineup().active.policy())
+    }
+
+    /// The policy that decides for a shard.
+    pub fn of(&self, shard: TenantShardId) -> Arc<Policy> {
+        Arc::clone(self.seat(shard).policy())
+    }
+
+    /// Who decides for some, and what.
+    pub fn overrides(&self) -> Vec<(Scope, Arc<Policy>)> {
+        self.lineup().overrides.iter().map(|(scope, seat)| (*scope, Arc::clone(seat.policy()))).collect()
+    }
+
+    pub(super) fn lineup(&self) -> Arc<Lineup> {
+        Arc::clone(&self.0.lineup.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who is asked for whom from now on. Only whoever changes may call it.
+    pub(super) fn set_lineup(&self, lineup: Lineup) {
+        *self.0.lineup.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(lineup);
+    }
+
+    /// Who decides for a shard, right now.
+    pub(crate) fn seat(&self, shard: TenantShardId) -> Arc<Seat> {
+        Arc::clone(self.lineup().seat(shard))
+    }
+
+    /// Who ranks uploads, right now.
+    pub(crate) fn ranking_seat(&self) -> Arc<Seat> {
+        Arc::clone(&self.lineup().active)
+    }
+
+    /// The call of the watched policy that is to be made beside one that was decided, if there is one.
+    pub(crate) fn watch(&self, shard: TenantShardId, decided: impl FnOnce() -> Decided) -> Option<Watching> {
+        let lineup = self.lineup();
+        let shadow = lineup.shadow.as_ref().filter(|shadow| shadow.sees(shard))?;
+        shadow.watch(decided())
+    }
+
+    /// A policy with its configuration, out of the store.
+    pub(super) fn load(&self, chosen: &Chosen) -> Result<Arc<Policy>, ChangeError> {
+        match chosen.which {
+            Which::BuiltIn => {
+                let policy = self.built_in_policy()?;
+                Ok(if chosen.config == NO_CONFIG { policy } else { Arc::new(policy.with_config(&chosen.config)?) })
+            }
+            Which::Component(digest) => {
+                let policy = self.0.store.load(&self.0.engine, digest)?;
+                Ok(Arc::new(policy.with_config(&chosen.config)?))
+            }
+        }
+    }
+
+    pub(super) fn built_in_policy(&self) -> Result<Arc<Policy>, PolicyError> {
+        if let Some(policy) = self.0.built_in.get() {
+            return Ok(Arc::clone(policy));
+        }
+        let policy = Arc::new(Policy::load(&self.0.engine, RESIDENT_SET, NO_CONFIG)?);
+        Ok(Arc::clone(self.0.built_in.get_or_init(|| policy)))
+    }
+
+    /// Seats everybody as the log says.
+    fn take_up(&self, standing: &Standing) {
+        let seat = |chosen: &Chosen, place: Place| match self.load(chosen) {
+            Ok(policy) => Some(Seat::new(policy, chosen.clone(), place)),
+            Err(error) => {
+                tracing::warn!(
+                    "{} is passed over as the log of policies says it is used ({place}): {error}",
+                    chosen.which
+                );
+                None
+            }
+        };
+        let mut lineup = Lineup::clone(&self.lineup());
+        if let Some(active) = seat(&standing.active, Place::Active) {
+            lineup.active = Arc::new(active);
+        }
+        for (scope, chosen) in &standing.overrides {
+            if let Some(own) = seat(chosen, Place::For(*scope)) {
+                lineup.overrides.insert(*scope, Arc::new(own));
+            }
+        }
+        lineup.shadow = standing.shadow.as_ref().and_then(|shadowed| {
+            let share = Share { tenant: shadowed.tenant, share: shadowed.share };
+            let seat = seat(&shadowed.chosen, Place::Watched)?;
+            Some(Arc::new(Shadow::new(seat, share, shadowed.since.clone())))
+        });
+        self.set_lineup(lineup);
     }
 
     /// All that are installed, the built-in one first.
     pub fn list(&self) -> Vec<PolicySummary> {
-        todo!()
+        let (standing, lineup) = (self.0.store.standing(), self.lineup());
+        let mut all = BTreeMap::new();
+        if let Ok(built_in) = self.built_in_policy() {
+            all.insert(Which::BuiltIn, summary(Which::BuiltIn, &built_in));
+        }
+        for (digest, installed) in standing.installed {
+            let which = Which::Component(digest);
+            let summary = PolicySummary {
+                which,
+                digest,
+                name: installed.name,
+                version: installed.version,
+                size_bytes: installed.size_bytes,
+                installed_at: Some(installed.at),
+                installed_by: Some(installed.by),
+                source: Some(installed.source),
+                roles: Vec::new(),
+            };
+            all.insert(which, summary);
+        }
+        let shadow = lineup.shadow.as_ref().map(|shadow| &*shadow.seat);
+        for seat in [&*lineup.active].into_iter().chain(lineup.overrides.values().map(|seat| &**seat)).chain(shadow) {
+            let role = match seat.place {
+                Place::Active => PolicyRole::Active,
+                Place::For(scope) => PolicyRole::Override(scope),
+                Place::Watched => PolicyRole::Shadow,
+            };
+            // One that an embedder handed over need not be in the store.
+            let which = seat.chosen.which;
+            let summary = all.entry(which).or_insert_with(|| summary(which, seat.policy()));
+            summary.roles.push((role, Some(seat.chosen.config.clone())));
+        }
+        for (which, since) in standing.rolled_back {
+            if let Some(summary) = all.get_mut(&which) {
+                summary.roles.push((PolicyRole::RolledBack(since), None));
+            }
+        }
+        all.into_values().collect()
     }
 
     /// One of them, with its description.
+    ///
+    /// # Errors
+    /// If nothing, or more than one, is meant, or it cannot be loaded.
     pub fn show(&self, policy: &PolicyRef) -> Result<(PolicySummary, Arc<Policy>), ChangeError> {
-        let _ = policy;
-        todo!()
+        let which = policy.resolve(&self.0.store.standing())?;
+        let summary = self.list().into_iter().find(|summary| summary.which == which);
+        let summary = summary.ok_or_else(|| ChangeError::Unknown(policy.to_string()))?;
+        let loaded = match which {
+            Which::BuiltIn => self.built_in_policy()?,
+            Which::Component(digest) => Arc::new(self.0.store.load(&self.0.engine, digest)?),
+        };
+        Ok((summary, loaded))
     }
 
     /// The policy that is watched.
     pub fn shadow_status(&self) -> Option<ShadowStatus> {
-        todo!()
+        let lineup = self.lineup();
+        let shadow = lineup.shadow.as_ref()?;
+        let identity = shadow.seat.policy().identity();
+        Some(ShadowStatus {
+            which: shadow.seat.chosen.which,
+            name: identity.name().unwrap_or_default().to_owned(),
+            version: identity.version().unwrap_or_default().to_owned(),
+            config: shadow.seat.chosen.config.clone(),
+            tenant: shadow.share.tenant,
+            share: shadow.share.share,
+            since: shadow.since.clone(),
+            agreement: shadow.agreement(),
+        })
+    }
+
+    /// Policies that failed too often, and are not tried again until somebody says so.
+    pub fn rolled_back(&self) -> Vec<PolicySummary> {
+        let is_rolled_back = |summary: &PolicySummary| {
+            summary.roles.iter().any(|(role, _)| matches!(role, PolicyRole::RolledBack(_)))
+        };
+        self.list().into_iter().filter(is_rolled_back).collect()
+    }
+
+    /// Rollbacks since the start: those that the host did by itself, and those that somebody asked for.
+    pub fn rollbacks(&self) -> (u64, u64) {
+        let Rollbacks { automatic, commanded } = &self.0.rollbacks;
+        (automatic.load(Ordering::Relaxed), commanded.load(Ordering::Relaxed))
     }
 
     /// At most `limit` entries of the log after number `after`, in order.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
     pub fn log(&self, after: u64, limit: usize) -> Result<Vec<Entry>, ChangeError> {
-        let _ = (after, limit);
-        todo!()
+        Ok(self.0.store.log(after, limit)?)
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Place::Active => f.write_str("active"),
+            Place::For(scope) => write!(f, "for tenant {scope}"),
+            Place::Watched => f.write_str("as a shadow"),
+        }
+    }
+}
+
+fn summary(which: Which, policy: &Policy) -> PolicySummary {
+    let identity = policy.identity();
+    PolicySummary {
+        which,
+        digest: identity.digest(),
+        name: identity.name().unwrap_or_default().to_owned(),
+        version: identity.version().unwrap_or_default().to_owned(),
+        size_bytes: policy.size_bytes() as u64,
+        installed_at: None,
+        installed_by: None,
+        source: None,
+        roles: Vec::new(),
+    }
+}
+
+/// One policy for everybody, see [`Policies::only`].
+impl From<Arc<Judge>> for Policies {
+    fn from(judge: Arc<Judge>) -> Self {
+        Policies::only(Arc::clone(judge.policy()))
     }
 }

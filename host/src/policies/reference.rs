@@ -21,9 +21,23 @@ impl PolicyRef {
     /// Fewest hex digits that stand for a digest.
     pub const MIN_DIGITS: usize = 8;
 
+    /// The built-in policy.
+    pub fn built_in() -> Self {
+        PolicyRef { text: super::Which::BuiltIn.to_string() }
+    }
+
     /// Exactly this component.
     pub fn of(digest: Digest) -> Self {
         PolicyRef { text: format!("sha256:{digest}") }
+    }
+
+    /// The policy that is meant, of those that are installed.
+    ///
+    /// # Errors
+    /// If nothing, or more than one, is meant.
+    pub fn resolve(&self, standing: &super::Standing) -> Result<super::Which, super::ChangeError> {
+        let _ = standing;
+        todo!()
     }
 }
 

@@ -39,3 +39,25 @@ pub enum SourceError {
         why: String,
     },
 }
+
+/// A file.
+#[derive(Clone, Debug)]
+pub struct FileSource(std::path::PathBuf);
+
+impl FileSource {
+    /// The file at `path`.
+    pub fn new(path: impl Into<std::path::PathBuf>) -> Self {
+        FileSource(path.into())
+    }
+}
+
+#[async_trait]
+impl Source for FileSource {
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    async fn fetch(&self, _: usize) -> Result<Bytes, SourceError> {
+        todo!()
+    }
+}

@@ -67,6 +67,8 @@ pub struct Standing {
     pub active: Chosen,
     /// Which ones decided before, the last one last.
     pub before: Vec<Chosen>,
+    /// Which policy the configuration named when it last named another.
+    pub configured: Option<Chosen>,
     /// Which policies decide for some.
     pub overrides: BTreeMap<Scope, Chosen>,
     /// Which policy is watched.

@@ -217,6 +217,11 @@ impl Policy {
         })
     }
 
+    /// What runs it.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
     /// Name, version and digest.
     pub const fn identity(&self) -> &PolicyIdentity {
         &self.identity

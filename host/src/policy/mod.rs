@@ -30,6 +30,7 @@ pub use identity::{
 };
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
+pub(crate) use quote::quoted;
 pub use queue::{DueUpload, Ranking, UploadQueue};
 pub use report::{Level, LogLine, Report};
 pub use rows::BadRows;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// The first bytes of `text`, at most `limit_bytes` of it as printed, with everything escaped that
 /// could break a line, move a cursor or reorder what stands around it.
-pub(super) fn quoted(text: &str, limit_bytes: usize) -> String {
+pub(crate) fn quoted(text: &str, limit_bytes: usize) -> String {
     const MORE: &str = "...";
     let mut out = String::new();
     for char in text.chars() {

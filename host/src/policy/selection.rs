@@ -99,6 +99,11 @@ impl Selection {
         self.cold_from
     }
 
+    /// Listed rows that are to be downloaded, the first to download first.
+    pub fn hot(&self) -> &[u32] {
+        self.rows.get(..self.cold_from).unwrap_or(&self.rows)
+    }
+
     /// One heat a listed row, finite and not negative; `None` where the policy does not score.
     pub fn heats(&self) -> Option<&[f32]> {
         self.heats.as_deref()

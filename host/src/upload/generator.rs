@@ -11,23 +11,24 @@ use crate::compute::Compute;
 use crate::heatmap::{Header, PolicyIdentity, encode};
 use crate::layer::LayerTable;
 use crate::pageserver::{Pageserver, Shard};
-use crate::policy::Judge;
+use crate::policies::{Decided, Policies, Watching};
+use crate::policy::{JudgeError, Ranking, UploadQueue, Verdict};
 use crate::state::State;
 
 /// Makes heatmaps.
 #[derive(Clone, Debug)]
 pub struct Generator {
     pageserver: Arc<dyn Pageserver>,
-    judge: Arc<Judge>,
+    policies: Policies,
     clock: Arc<dyn Clock>,
     compute: Compute,
     state: Option<State>,
 }
 
 impl Generator {
-    /// Heatmaps of a pageserver's shards, as a policy decides them. What the policy wants remembered is not.
-    pub fn new(pageserver: Arc<dyn Pageserver>, judge: Arc<Judge>, clock: Arc<dyn Clock>) -> Self {
-        Generator { pageserver, judge, clock, compute: Compute::default(), state: None }
+    /// Heatmaps of a pageserver's shards, as policies decide them. What a policy wants remembered is not.
+    pub fn new(pageserver: Arc<dyn Pageserver>, policies: impl Into<Policies>, clock: Arc<dyn Clock>) -> Self {
+        Generator { pageserver, policies: policies.into(), clock, compute: Compute::default(), state: None }
     }
 
     /// The same, but what the policy wants remembered is kept in `state`, and it computes as `compute` says.
@@ -39,8 +40,8 @@ impl Generator {
         self.pageserver.as_ref()
     }
 
-    pub(crate) const fn judge(&self) -> &Arc<Judge> {
-        &self.judge
+    pub(crate) const fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {
@@ -49,6 +50,28 @@ impl Generator {
 
     pub(crate) const fn compute(&self) -> Compute {
         self.compute
+    }
+
+    /// The order in which due uploads run, as of now, and who was asked for it. `None` where nobody answered, which no
+    /// policy can bring about: any order is better than no uploads then.
+    pub(crate) async fn rank(&self, queue: UploadQueue) -> Option<Ranked> {
+        let (seat, queue, now_s) = (self.policies.ranking_seat(), Arc::new(queue), self.clock.unix_s());
+        let policy = PolicyIdentity::from(seat.judge().policy().identity());
+        let policies = self.policies.clone();
+        let ranked = self.compute.run(move || {
+            let verdict = seat.judge().rank_uploads(now_s, &queue)?;
+            if let Some(failure) = &verdict.failure {
+                policies.failed(&seat, failure);
+            }
+            Ok::<_, JudgeError>(verdict)
+        });
+        let bug = match ranked.await {
+            Ok(Ok(verdict)) => return Some(Ranked { policy, verdict }),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!("due uploads are not ranked: {bug}");
+        None
     }
 
     /// The heatmap of one shard, as of now. `generation` is the shard's: a heatmap cannot do without.
@@ -68,9 +91,23 @@ impl Generator {
             },
             table,
         };
-        let (judge, state, decided) = (Arc::clone(&self.judge), self.state.clone(), self.clock.elapsed());
-        self.compute.run(move || asked.decide_and_encode(&judge, state.as_ref(), decided)).await?
+        let (policies, state, decided) = (self.policies.clone(), self.state.clone(), self.clock.elapsed());
+        let made = self.compute.run(move || asked.decide_and_encode(&policies, state.as_ref(), decided)).await?;
+        let (generated, watching) = made?;
+        if let Some(watching) = watching {
+            let policies = self.policies.clone();
+            self.compute.start(move || policies.run_watched(watching));
+        }
+        Ok(generated)
     }
+}
+
+/// A ranking of due uploads.
+#[derive(Debug)]
+pub(crate) struct Ranked {
+    /// The policy that was asked.
+    pub(crate) policy: PolicyIdentity,
+    pub(crate) verdict: Verdict<Ranking>,
 }
 
 /// What a policy is asked.
@@ -81,24 +118,30 @@ struct Asked {
 }
 
 impl Asked {
+    /// One policy decides, and is named in the heatmap: which one is settled here, whatever changes meanwhile.
     fn decide_and_encode(
         self,
-        judge: &Judge,
+        policies: &Policies,
         state: Option<&State>,
         decided: Duration,
-    ) -> Result<Generated, GenerateError> {
+    ) -> Result<(Generated, Option<Watching>), GenerateError> {
         let id = self.shard.id;
-        let policy_key = judge.policy().key();
+        let seat = policies.seat(id);
+        let (judge, policy_key) = (seat.judge(), seat.key());
         let memory = state.map(|state| state.memory(id, policy_key)).transpose().unwrap_or_else(|error| {
             tracing::warn!("what the policy remembers cannot be read, and counts as nothing: {error}");
             None
         });
         let memory = memory.unwrap_or_default();
+        let memory = seat.take_learned(id).filter(|_| memory.is_empty()).unwrap_or(memory);
         let verdict = judge.select(&self.tenant, &self.table, &memory).map_err(Box::new)?;
         if let (Some(state), Some(after)) = (state, verdict.memory())
             && after != memory
         {
             state.keep_memory(id, policy_key, after.to_vec());
+        }
+        if let Some(failure) = &verdict.failure {
+            policies.failed(&seat, failure);
         }
 
         // A period of zero would tell standbys to look all the time; none tells them to choose.
@@ -108,7 +151,7 @@ impl Asked {
             upload_period_ms: (!period.is_zero()).then_some(period.as_millis()),
             policy: PolicyIdentity::from(judge.policy().identity()),
         };
-        Ok(Generated {
+        let generated = Generated {
             heatmap: encode(&header, &self.table, &verdict.answer),
             decided,
             scored: verdict.answer.heats().is_some(),
@@ -117,6 +160,15 @@ impl Asked {
             policy_key,
             policy_error: verdict.failure,
             report: verdict.report,
-        })
+        };
+        let elapsed = generated.report.elapsed;
+        let watching = policies.watch(id, || Decided {
+            shard: id,
+            tenant: self.tenant,
+            table: self.table,
+            answer: verdict.answer,
+            elapsed,
+        });
+        Ok((generated, watching))
     }
 }

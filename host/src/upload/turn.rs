@@ -211,7 +211,7 @@ impl<'a> Turn<'a> {
 
     /// Waits before another try, unless the host stops.
     async fn back_off(&self, error: &Transient) -> Result<(), ()> {
-        let wait = wait_after(self.shard, self.tries);
+        let wait = wait_after(&self.uploader.random, self.tries);
         match error {
             Transient::Remote(error) => tracing::debug!(tries = self.tries, %error, ?wait, "tried again later"),
             Transient::Layers(error) => tracing::debug!(tries = self.tries, %error, ?wait, "tried again later"),
@@ -238,7 +238,7 @@ impl<'a> Turn<'a> {
                 return Err(stale(generation, bucket_generation));
             }
         }
-        let policy = self.uploader.generator.judge().policy().key();
+        let policy = self.uploader.generator.policies().seat(self.shard).key();
         let now = self.clock().elapsed();
         if let Some(outcome) = self.past.still_right(&shard, generation, self.trigger, policy, now) {
             if !self.must_ask() {
@@ -268,10 +268,12 @@ impl<'a> Turn<'a> {
         self.past.must_ask(self.trigger, self.clock().elapsed(), self.recheck_period)
     }
 
-    /// Makes the heatmap, unless the shard is still at what the last try made.
+    /// Makes the heatmap, unless the shard and its policy still are what they were at the last try.
     async fn generate(&mut self, shard: &Shard, generation: u32) -> Result<Heatmap, Stop> {
+        let policy = self.uploader.generator.policies().seat(self.shard).key();
         if let Some(made) = &self.made
             && made.of == *shard
+            && made.generated.policy_key == policy
         {
             return Ok(made.clone());
         }

@@ -7,6 +7,9 @@ use super::standing::Standing;
 use crate::Digest;
 use crate::policy::{Engine, Policy};
 
+/// Most components in a store.
+pub const MAX_INSTALLED: usize = 64;
+
 /// Components by their digest, and the log of what was done with them. Clones are of the same one.
 #[derive(Clone, Debug)]
 pub struct PolicyStore {}
