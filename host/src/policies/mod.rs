@@ -24,8 +24,8 @@ pub mod store;
 mod which;
 
 pub use entry::{Action, CONFIGURATION, Entry, HOST, Outcome};
-pub use failures::RollbackRule;
 pub use error::{ChangeError, PoliciesError};
+pub use failures::RollbackRule;
 pub use policies::{Note, Policies, Share};
 pub use reference::{BadReference, PolicyRef};
 pub use scope::Scope;

@@ -4,7 +4,7 @@ pub mod config;
 pub mod exposition;
 
 mod auth;
-mod bounded_file;
+pub(crate) mod bounded_file;
 mod http;
 mod log;
 mod parts;

@@ -10,7 +10,6 @@ use thermocline::policies::source::SourceError;
 use thermocline::policies::{
     ChangeError, Entry, Note, Policies, PolicyRef, PolicySummary, Scope, ShadowStatus, Share, Source,
 };
-use thermocline::policy::Limits;
 
 /// The policies of a running host. See [`Policies`] for what each does.
 #[async_trait]
@@ -83,7 +82,7 @@ impl Source for Uploaded {
 #[async_trait]
 impl PolicyService for Policies {
     fn component_bytes(&self) -> usize {
-        Limits::default().component_bytes
+        self.engine().limits().component_bytes
     }
 
     async fn install(
@@ -109,9 +108,7 @@ impl PolicyService for Policies {
         note: Note,
     ) -> Result<Entry, ChangeError> {
         let policies = self.clone();
-        Compute::Threads
-            .run(move || Policies::activate(&policies, &policy, config.as_deref(), tenant, &note))
-            .await?
+        Compute::Threads.run(move || Policies::activate(&policies, &policy, config.as_deref(), tenant, &note)).await?
     }
 
     async fn shadow(

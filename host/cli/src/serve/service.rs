@@ -47,6 +47,6 @@ impl Service for HostHandle {
     }
 
     fn policies(&self) -> &dyn PolicyService {
-        todo!("HostHandle::policies(self)")
+        HostHandle::policies(self)
     }
 }

@@ -1,13 +1,13 @@
 //! The bodies of answers.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thermocline::host::{HeatmapStatus, HostStatus, LastJob, PolicyStatus, ShardStatus};
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::AttachMode;
-use thermocline::policies::{PolicyRole, PolicySummary, Scope};
+use thermocline::policies::Scope;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::row::Row;
@@ -113,7 +113,7 @@ pub(super) struct Status {
     /// Tenants and shards that another policy decides for: `/v1/policy` names them.
     policy_overrides: usize,
     /// The policy that is watched, null where none is: `/v1/policy_shadow` says how it compares.
-    policy_shadow: Option<PolicyAnswer>,
+    policy_shadow: Option<Watched>,
     /// Attached here.
     shards: usize,
     /// Of them, those that are uploaded by schedule.
@@ -142,35 +142,33 @@ struct PolicyAnswer {
     sha256: String,
 }
 
-/// Which policy is asked for whom, as `resident-set 1.0.0`.
-#[derive(Debug)]
-pub(super) struct Deciding {
-    all: String,
-    overrides: BTreeMap<Scope, String>,
+/// A policy that is watched.
+#[derive(Debug, Serialize, ToSchema)]
+struct Watched {
+    /// `built-in`, or `sha256:` and 64 hex digits.
+    policy: String,
+    name: String,
+    version: String,
+    since: String,
 }
 
-impl Deciding {
-    pub(super) fn new(active: &PolicyStatus, policies: &[PolicySummary]) -> Self {
-        let overrides = policies.iter().flat_map(|policy| {
-            policy.roles.iter().filter_map(|(role, _)| match role {
-                PolicyRole::Override(scope) => Some((*scope, format!("{} {}", policy.name, policy.version))),
-                _ => None,
-            })
-        });
-        Deciding { all: format!("{} {}", active.name, active.version), overrides: overrides.collect() }
+/// Tenants and shards that have a policy of their own.
+#[derive(Debug)]
+pub(super) struct Overrides(BTreeSet<Scope>);
+
+impl Overrides {
+    pub(super) fn new(status: &HostStatus) -> Self {
+        Overrides(status.overrides.iter().map(|(scope, _)| *scope).collect())
     }
 
     /// What is said of a shard counts over what is said of its tenant.
-    fn of(&self, shard: TenantShardId) -> (&str, Option<Scope>) {
-        let scopes = [Scope::Shard(shard), Scope::Tenant(shard.tenant)];
-        let found = scopes.into_iter().find_map(|scope| Some((self.overrides.get(&scope)?.as_str(), Some(scope))));
-        found.unwrap_or((&self.all, None))
+    fn of(&self, shard: TenantShardId) -> Option<Scope> {
+        [Scope::Shard(shard), Scope::Tenant(shard.tenant)].into_iter().find(|scope| self.0.contains(scope))
     }
 }
 
 impl Tenant {
-    pub(super) fn new(status: ShardStatus, deciding: &Deciding, now_s: i64) -> Self {
-        let (policy, scope) = deciding.of(status.shard);
+    pub(super) fn new(status: ShardStatus, overrides: &Overrides, now_s: i64) -> Self {
         Tenant {
             shard: status.shard.to_string(),
             generation: status.generation.get(),
@@ -189,8 +187,8 @@ impl Tenant {
             next_due_s: status.next_due.as_ref().map(Duration::as_secs_f64),
             overdue_s: status.overdue.as_secs_f64(),
             failures: status.failures,
-            policy: policy.to_owned(),
-            policy_override: scope.map(|scope| scope.to_string()),
+            policy: format!("{} {}", status.policy.name, status.policy.version),
+            policy_override: overrides.of(status.shard).map(|scope| scope.to_string()),
         }
     }
 }
@@ -223,26 +221,24 @@ impl From<LastJob> for Last {
     }
 }
 
-impl Status {
-    pub(super) fn new(status: HostStatus, policies: &[PolicySummary]) -> Self {
-        let roles = |wanted: fn(&PolicyRole) -> bool| {
-            let of = move |policy: &PolicySummary| policy.roles.iter().filter(|(role, _)| wanted(role)).count();
-            policies.iter().map(move |policy| (policy, of(policy)))
-        };
-        let watched = roles(|role| matches!(role, PolicyRole::Shadow)).find(|(_, count)| *count > 0);
+impl From<PolicyStatus> for PolicyAnswer {
+    fn from(status: PolicyStatus) -> Self {
+        PolicyAnswer { name: status.name, version: status.version, sha256: status.digest.to_string() }
+    }
+}
+
+impl From<HostStatus> for Status {
+    fn from(status: HostStatus) -> Self {
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: status.uptime.as_secs_f64(),
-            policy: PolicyAnswer {
-                name: status.policy.name,
-                version: status.policy.version,
-                sha256: status.policy.digest.to_string(),
-            },
-            policy_overrides: roles(|role| matches!(role, PolicyRole::Override(_))).map(|(_, count)| count).sum(),
-            policy_shadow: watched.map(|(policy, _)| PolicyAnswer {
-                name: policy.name.clone(),
-                version: policy.version.clone(),
-                sha256: policy.digest.to_string(),
+            policy: status.policy.into(),
+            policy_overrides: status.overrides.len(),
+            policy_shadow: status.shadow.map(|shadow| Watched {
+                policy: shadow.which.to_string(),
+                name: shadow.name,
+                version: shadow.version,
+                since: shadow.since,
             }),
             shards: status.shards,
             scheduled: status.scheduled,

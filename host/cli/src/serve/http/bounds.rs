@@ -54,11 +54,9 @@ impl Asked {
     fn body_limit(self, api: &Api) -> Limit {
         match self {
             Asked::Install => Limit { what: "a policy", bytes: api.service.policies().component_bytes(), setting: "" },
-            _ => Limit {
-                what: "a request's body",
-                bytes: api.live().max_body_bytes,
-                setting: " (http.max_body_bytes)",
-            },
+            _ => {
+                Limit { what: "a request's body", bytes: api.live().max_body_bytes, setting: " (http.max_body_bytes)" }
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 use super::Api;
 use super::error::{ApiError, Msg};
 use super::turn::Turn;
-use super::who::{By, printable};
+use super::who::By;
 use crate::policy_answers::{
     ActivateBody, CONFIG_HEADER, LogEntry, LogPage, MAX_CONFIG_HEADER_BYTES, MAX_ENTRIES, MAX_WHY_BYTES,
     PoliciesAnswer, PolicyDetails, PolicyRow, RollbackBody, ShadowBody, WatchedAnswer,
@@ -28,9 +28,6 @@ use crate::serve::policy_service::{Shown, Uploaded};
 
 /// Where components are installed, and the beginning of every other path that is about policies.
 pub(super) const POLICIES: &str = "/v1/policy";
-
-/// Longest name of what a component came from; what is beyond is cut off.
-const MAX_SOURCE_BYTES: usize = 256;
 
 /// Entries of the log in an answer where it is not said.
 const DEFAULT_ENTRIES: usize = 100;
@@ -118,7 +115,7 @@ pub(super) async fn install_policy(
     let pin = pin.map(|pin| digest(&pin)).transpose()?;
     let config = headers.get(CONFIG_HEADER).map(|config| config_of(config.as_bytes())).transpose()?;
     let note = note(by, why)?;
-    let source = source.map(|source| printable(&source, MAX_SOURCE_BYTES)).filter(|source| !source.is_empty());
+    let source = source.filter(|source| !source.trim().is_empty());
     let component = Uploaded { name: source.unwrap_or_else(|| "an upload".to_owned()), bytes };
     turn.change(&api, |service| async move {
         let policies = service.policies();
@@ -218,9 +215,10 @@ pub(super) async fn activate_policy(
     let ActivateBody { config, tenant, why } = json(&body)?;
     let (tenant, note) = (scope(tenant)?, note(by, why)?);
     let config = config.map(|config| config.get().to_owned());
-    turn.change(&api, |service| async move {
-        Ok(Json(service.policies().activate(policy, config, tenant, note).await?))
-    })
+    turn.change(
+        &api,
+        |service| async move { Ok(Json(service.policies().activate(policy, config, tenant, note).await?)) },
+    )
     .await
 }
 
@@ -258,10 +256,8 @@ pub(super) async fn shadow_policy(
     let (tenant, note) = (scope(tenant)?, note(by, why)?);
     let share = Share { tenant, share: share.unwrap_or(Share::default().share) };
     let config = config.map(|config| config.get().to_owned());
-    turn.change(&api, |service| async move {
-        Ok(Json(service.policies().shadow(policy, config, share, note).await?))
-    })
-    .await
+    turn.change(&api, |service| async move { Ok(Json(service.policies().shadow(policy, config, share, note).await?)) })
+        .await
 }
 
 /// Which policy is watched, and how it compares
@@ -406,11 +402,7 @@ fn note(by: String, why: Option<String>) -> Result<Note, ApiError> {
         Some(why) if why.len() > MAX_WHY_BYTES => {
             Err(ApiError::bad_request(format!("why: {} bytes, at most {MAX_WHY_BYTES}: shorten it", why.len())))
         }
-        why => {
-            // What is replaced may grow threefold.
-            let why = why.map(|why| printable(&why, 3 * MAX_WHY_BYTES)).filter(|why| !why.is_empty());
-            Ok(Note { by, why })
-        }
+        why => Ok(Note { by, why }),
     }
 }
 

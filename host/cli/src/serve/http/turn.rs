@@ -27,11 +27,7 @@ impl Turn {
     }
 
     /// Makes a change on its own task, so that a caller who hangs up does not end it.
-    pub(super) async fn change<T, F>(
-        self,
-        api: &Api,
-        change: impl FnOnce(Arc<dyn Service>) -> F,
-    ) -> Result<T, ApiError>
+    pub(super) async fn change<T, F>(self, api: &Api, change: impl FnOnce(Arc<dyn Service>) -> F) -> Result<T, ApiError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, ChangeError>> + Send + 'static,

@@ -10,7 +10,7 @@ use super::error::ApiError;
 use crate::policy_answers::BY_HEADER;
 
 /// Longest name of whoever changes something; what is beyond is cut off.
-pub(super) const MAX_BY_BYTES: usize = 128;
+const MAX_BY_BYTES: usize = 128;
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +37,7 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
 }
 
 fn named(subject: Option<&str>, said: Option<&str>, peer: Option<&str>) -> String {
-    let given = |name: Option<&str>| name.map(|name| printable(name, MAX_BY_BYTES)).filter(|name| !name.is_empty());
+    let given = |name: Option<&str>| name.map(|name| cut(name, MAX_BY_BYTES)).filter(|name| !name.is_empty());
     let peer = peer.unwrap_or("a client");
     match (given(subject), given(said)) {
         (Some(subject), _) => subject,
@@ -51,17 +51,15 @@ pub(super) const fn from_peer(address: IpAddr) -> Extension<Peer> {
     Extension(Peer(address))
 }
 
-/// On one line, without what moves a terminal's cursor or turns text around, and at most so long.
-pub(super) fn printable(text: &str, limit_bytes: usize) -> String {
+/// At most so many bytes of a name. What does not belong on a line the host escapes.
+fn cut(name: &str, limit_bytes: usize) -> String {
     const CUT: &str = "…";
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut shown: String =
-        text.trim().chars().map(|c| if c.is_control() || turns(c) { char::REPLACEMENT_CHARACTER } else { c }).collect();
-    if shown.len() > limit_bytes {
-        shown.truncate(shown.floor_char_boundary(limit_bytes.saturating_sub(CUT.len())));
-        shown.push_str(CUT);
+    let mut cut = name.trim().to_owned();
+    if cut.len() > limit_bytes {
+        cut.truncate(cut.floor_char_boundary(limit_bytes.saturating_sub(CUT.len())));
+        cut.push_str(CUT);
     }
-    shown
+    cut
 }
 
 #[cfg(test)]
@@ -89,12 +87,10 @@ mod tests {
     #[rstest]
     #[case::as_it_is("alice", "alice")]
     #[case::other_letters("Zoë 猫", "Zoë 猫")]
-    #[case::lines("a\nb\r\u{1b}[2Jc", "a\u{fffd}b\u{fffd}\u{fffd}[2Jc")]
-    #[case::turned("a\u{202e}b", "a\u{fffd}b")]
     #[case::at_the_limit("0123456789", "0123456789")]
     #[case::over_the_limit("0123456789a", "0123456…")]
     #[case::within_a_letter("012345éééé", "012345…")]
-    fn what_a_log_keeps(#[case] text: &str, #[case] expected: &str) {
-        assert_eq!(printable(text, 10), expected);
+    fn names_are_cut(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(cut(text, 10), expected);
     }
 }
