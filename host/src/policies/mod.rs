@@ -32,7 +32,7 @@ pub use scope::Scope;
 pub use source::Source;
 pub use standing::{Chosen, Installed, Shadowed, Standing};
 pub use status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
-pub use store::PolicyStore;
+pub use store::{MAX_INSTALLED, PolicyStore};
 pub use which::Which;
 
 pub(crate) use shadow::{Decided, Watching};

@@ -8,6 +8,7 @@ use wasmtime::component::Component;
 use wasmtime::{Store, Trap};
 
 use super::bindings::{self, CallState, Exports, PolicyPre, View, lend_layers, lend_uploads};
+use super::compiled;
 use super::engine::Engine;
 use super::error::{PolicyError, PolicyErrorKind, Step, one_line, trap};
 use super::identity::{PolicyIdentity, check_description};
@@ -113,24 +114,65 @@ impl Policy {
     /// # Errors
     /// With what is wrong, and what to do about it.
     pub fn load_unconfigured(engine: &Engine, bytes: &[u8]) -> Result<Self, PolicyError> {
-        let mut identity = PolicyIdentity::unnamed(Digest::of(bytes));
-        let fail = |identity: &PolicyIdentity, kind| PolicyError::new(identity.clone(), kind, Report::default());
-        let shape = Shape::read(bytes, engine.limits().component_bytes).map_err(|kind| fail(&identity, kind))?;
-        let pre = compile(engine, bytes).map_err(|kind| fail(&identity, kind))?;
+        let identity = PolicyIdentity::unnamed(Digest::of(bytes));
+        let checked = || {
+            let shape = Shape::read(bytes, engine.limits().component_bytes)?;
+            Ok((shape, prepare(engine, &compile(engine, bytes)?)?))
+        };
+        match checked() {
+            Ok((shape, pre)) => Self::asked(engine, bytes.len(), identity, shape, pre),
+            Err(kind) => Err(PolicyError::new(identity, kind, Report::default())),
+        }
+    }
 
+    /// As [`load_unconfigured`](Self::load_unconfigured), with what was [sealed](Self::seal) when this engine compiled
+    /// these very bytes. They were checked then, so this takes a hundredth of the time. `None` if the seal is broken, or is
+    /// that of another component or engine: then it has to be compiled.
+    ///
+    /// `sealed` MUST come out of a place that only this process's user can write. The seal shows damage and mistakes, and
+    /// keeps nobody away.
+    ///
+    /// # Errors
+    /// As [`load_unconfigured`](Self::load_unconfigured).
+    pub(crate) fn load_sealed(engine: &Engine, bytes: &[u8], sealed: &[u8]) -> Result<Option<Self>, PolicyError> {
+        let identity = PolicyIdentity::unnamed(Digest::of(bytes));
+        let Some(component) = compiled::unseal(engine, identity.digest(), sealed) else { return Ok(None) };
+        let read = || {
+            let shape = Shape::read_again(bytes, engine.limits().component_bytes)?;
+            Ok((shape, prepare(engine, &component)?))
+        };
+        match read() {
+            Ok((shape, pre)) => Self::asked(engine, bytes.len(), identity, shape, pre).map(Some),
+            Err(kind) => Err(PolicyError::new(identity, kind, Report::default())),
+        }
+    }
+
+    /// What the compiler made of the component, for [`load_sealed`](Self::load_sealed). `None` if it cannot be had.
+    pub(crate) fn seal(&self) -> Option<Vec<u8>> {
+        compiled::seal(&self.engine, self.identity.digest(), self.pre.instance_pre().component())
+    }
+
+    /// Asks a policy who it is.
+    fn asked(
+        engine: &Engine,
+        size_bytes: usize,
+        identity: PolicyIdentity,
+        shape: Shape,
+        pre: PolicyPre<CallState>,
+    ) -> Result<Self, PolicyError> {
         let Called { answer: description, report } = run(engine, &identity, &pre, Work::unasked(), Running::describe)?;
         if let Err(bad) = check_description(&description) {
             return Err(PolicyError::new(identity, PolicyErrorKind::Description(bad), report));
         }
         let digest = identity.digest();
-        identity = PolicyIdentity::named(digest, &description);
+        let identity = PolicyIdentity::named(digest, &description);
 
         Ok(Policy {
             engine: engine.clone(),
             identity,
             description,
             shape,
-            size_bytes: bytes.len(),
+            size_bytes,
             config: NO_CONFIG.into(),
             key: key(digest, NO_CONFIG),
             pre,
@@ -265,20 +307,24 @@ impl std::fmt::Debug for Policy {
 
 /// Compiles on a thread of its own: with a stack of known size, and so that a fault of the compiler ends
 /// that thread and not the host.
-fn compile(engine: &Engine, bytes: &[u8]) -> Result<PolicyPre<CallState>, PolicyErrorKind> {
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PolicyErrorKind> {
     let compiled = std::thread::scope(|scope| {
         let compiler = std::thread::Builder::new().name("policy-compiler".into()).stack_size(COMPILER_STACK_BYTES);
         let compiler = compiler.spawn_scoped(scope, || Component::from_binary(engine.wasmtime(), bytes));
         compiler.map(std::thread::ScopedJoinHandle::join)
     });
-    let component = match compiled {
-        Ok(Ok(Ok(component))) => component,
-        Ok(Ok(Err(error))) => return Err(PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES))),
-        Ok(Err(_)) => return Err(PolicyErrorKind::Compile("the compiler crashed, which is a fault of it".into())),
-        Err(error) => return Err(PolicyErrorKind::Compile(format!("no thread for the compiler: {error}"))),
-    };
+    match compiled {
+        Ok(Ok(Ok(component))) => Ok(component),
+        Ok(Ok(Err(error))) => Err(PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES))),
+        Ok(Err(_)) => Err(PolicyErrorKind::Compile("the compiler crashed, which is a fault of it".into())),
+        Err(error) => Err(PolicyErrorKind::Compile(format!("no thread for the compiler: {error}"))),
+    }
+}
+
+/// Links what was compiled with what policies get.
+fn prepare(engine: &Engine, component: &Component) -> Result<PolicyPre<CallState>, PolicyErrorKind> {
     let world = |error: wasmtime::Error| PolicyErrorKind::World(one_line(&error, SHOWN_BYTES));
-    let pre = PolicyPre::new(engine.linker().instantiate_pre(&component).map_err(world)?).map_err(world)?;
+    let pre = PolicyPre::new(engine.linker().instantiate_pre(component).map_err(world)?).map_err(world)?;
     // What the first call would do otherwise.
     component
         .initialize_copy_on_write_image()

@@ -5,6 +5,7 @@
 
 mod bindings;
 mod builtin;
+mod compiled;
 mod component;
 pub mod conformance;
 mod engine;
@@ -28,6 +29,7 @@ pub use error::{PolicyError, PolicyErrorKind, Step};
 pub use identity::{
     BadDescription, MAX_NAME_BYTES, MAX_SCHEMA_BYTES, MAX_SUMMARY_BYTES, MAX_VERSION_BYTES, PolicyIdentity,
 };
+pub(crate) use identity::is_policy_name;
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
 pub use queue::{DueUpload, Ranking, UploadQueue};

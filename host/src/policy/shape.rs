@@ -33,6 +33,14 @@ impl Shape {
             return Err(PolicyErrorKind::CoreModule);
         }
         Validator::new_with_features(FEATURES).validate_all(bytes).map_err(invalid)?;
+        Self::read_again(bytes, limit_bytes)
+    }
+
+    /// The same, of a file that was read before, to its last byte, and is known to be the same.
+    pub(super) fn read_again(bytes: &[u8], limit_bytes: usize) -> Result<Self, PolicyErrorKind> {
+        if bytes.len() > limit_bytes {
+            return Err(PolicyErrorKind::TooLarge { bytes: bytes.len(), limit: limit_bytes });
+        }
         let shape = Self::walk(bytes).map_err(invalid)?;
         match shape.imports.iter().find(|import| !IMPORTS.contains(&import.as_str())) {
             Some(foreign) => Err(PolicyErrorKind::Import(quoted(foreign, SHOWN_BYTES))),

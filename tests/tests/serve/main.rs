@@ -21,3 +21,4 @@ mod monitoring;
 #[path = "../support/node.rs"]
 mod node;
 mod policies;
+mod policy_kills;
