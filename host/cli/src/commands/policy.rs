@@ -1,4 +1,18 @@
-//! `thermocline policy build|inspect|check`.
+//! `thermocline policy`: those who write policies, and those who run them.
+
+mod change;
+mod compared;
+mod install;
+mod list;
+mod log;
+mod show;
+mod shown;
+
+pub(crate) use change::{activate, remove, rollback, shadow};
+pub(crate) use install::install;
+pub(crate) use list::list;
+pub(crate) use log::log;
+pub(crate) use show::show;
 
 use serde::Serialize;
 use thermocline::policy::conformance::{self, Conformance, Depth};
