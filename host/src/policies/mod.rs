@@ -22,8 +22,8 @@ pub mod store;
 mod which;
 
 pub use entry::{Action, Entry, HOST, Outcome};
-pub use failures::RollbackRule;
 pub use error::{ChangeError, PoliciesError};
+pub use failures::RollbackRule;
 pub use policies::{Note, Policies, Share};
 pub use reference::{BadReference, PolicyRef};
 pub use scope::Scope;

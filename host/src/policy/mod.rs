@@ -19,22 +19,25 @@ mod queue;
 mod quote;
 mod report;
 mod rows;
+mod schema;
 mod selection;
 mod shape;
+mod stack;
 
 pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
 pub use engine::{Engine, EngineError};
 pub use error::{PolicyError, PolicyErrorKind, Step};
+pub(crate) use identity::is_policy_name;
 pub use identity::{
     BadDescription, MAX_NAME_BYTES, MAX_SCHEMA_BYTES, MAX_SUMMARY_BYTES, MAX_VERSION_BYTES, PolicyIdentity,
 };
-pub(crate) use identity::is_policy_name;
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
-pub(crate) use quote::quoted;
 pub use queue::{DueUpload, Ranking, UploadQueue};
+pub(crate) use quote::quoted;
 pub use report::{Level, LogLine, Report};
 pub use rows::BadRows;
+pub use schema::BadSchema;
 pub use selection::{BadSelection, Selection};
 pub use shape::Shape;
