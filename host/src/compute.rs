@@ -22,7 +22,12 @@ impl Compute {
     /// If it panics, or the runtime ends.
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CutOff> {
         match self {
-            Compute::Threads => tokio::task::spawn_blocking(work).await.map_err(|error| CutOff(error.to_string())),
+            Compute::Threads => {
+                // What is logged over there is of whoever asked for it.
+                let span = tracing::Span::current();
+                let done = tokio::task::spawn_blocking(move || span.in_scope(work)).await;
+                done.map_err(|error| CutOff(error.to_string()))
+            }
             Compute::Inline => Ok(work()),
         }
     }
@@ -30,7 +35,10 @@ impl Compute {
     /// Does the work, and nobody waits for it. Where it panics, the runtime says so and goes on.
     pub(crate) fn start(self, work: impl FnOnce() + Send + 'static) {
         match self {
-            Compute::Threads => drop(tokio::task::spawn_blocking(work)),
+            Compute::Threads => {
+                let span = tracing::Span::current();
+                drop(tokio::task::spawn_blocking(move || span.in_scope(work)));
+            }
             Compute::Inline => work(),
         }
     }

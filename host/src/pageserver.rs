@@ -31,7 +31,8 @@ pub struct Shard {
     pub attach_mode: AttachMode,
     /// Whether it serves reads. A shard that does not is not uploaded.
     pub active: bool,
-    /// How often its heatmap is uploaded; zero where it is not.
+    /// How often its heatmap is uploaded, at most once in [`MIN_UPLOAD_PERIOD`](crate::upload::MIN_UPLOAD_PERIOD);
+    /// zero where it is not.
     pub upload_period: Duration,
     /// Bytes; a tenant whose hot layers are smaller counts as small.
     pub checkpoint_distance_bytes: u64,

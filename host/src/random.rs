@@ -18,6 +18,12 @@ impl Random {
         Random(Mutex::new(fastrand::Rng::with_seed(seed)))
     }
 
+    /// A source of its own, seeded by this one: whoever draws from it moves no numbers of others.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Random(Mutex::new(self.draw(fastrand::Rng::fork)))
+    }
+
     /// A moment within `0..whole`, each as likely as any other; zero where the whole is.
     pub fn moment_in(&self, whole: Duration) -> Duration {
         let nanos = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX);
@@ -48,6 +54,20 @@ mod tests {
         assert!(moments.iter().any(|moment| *moment < whole / 10));
         assert!(moments.iter().any(|moment| *moment > whole / 10 * 9));
         assert_eq!(random.moment_in(Duration::ZERO), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_fork_goes_its_own_way_and_repeats_itself() {
+        let whole = Duration::from_secs(1);
+        let drawn = |forked: bool| {
+            let random = Random::seeded(1);
+            let fork = random.fork();
+            let before = forked.then(|| fork.moment_in(whole));
+            (before, random.moment_in(whole))
+        };
+        assert_eq!(drawn(true), drawn(true));
+        assert_eq!(drawn(true).1, drawn(false).1, "what one draws moves nothing of the other");
+        assert_ne!(drawn(true).0, Some(drawn(true).1));
     }
 
     #[test]

@@ -104,6 +104,18 @@ fn everything_that_can_happen_does() {
         "Crashed",
         "ShutdownEnded",
         "Jumped",
+        // A policy that traps, and one that fails now and then.
+        "policy: Traps",
+        "policy: Moody",
+        "policy: RanksTheSame",
+        // A state that was lost, one that is old, and one that is as it was left.
+        "kept: Some(Nothing)",
+        "kept: Some(Old)",
+        "kept: Some(All)",
+        // A store that hangs; one that only one host cannot reach, and one that fails for some tenants.
+        "hang: 1000",
+        "scope: Node(A)",
+        "scope: Keys",
     ];
     let never: Vec<_> = never.iter().filter(|what| !traces.iter().any(|line| line.contains(**what))).collect();
     assert!(never.is_empty(), "{never:?}");

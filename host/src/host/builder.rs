@@ -120,15 +120,19 @@ impl HostBuilder {
     /// Ready to run. What the last run kept and cannot be read counts as unknown, with a warning.
     pub fn build(self) -> Host {
         let HostBuilder { pageserver, remote, policies, clock, random, compute, state, concurrency, .. } = self;
-        let kept = state.load().unwrap_or_else(|error| {
+        let known = state.load().unwrap_or_else(|error| {
             tracing::warn!("every heatmap is read from the bucket once, because the state cannot be read: {error}");
+            Default::default()
+        });
+        let remembered = state.remembered().unwrap_or_else(|error| {
+            tracing::warn!("what policies remember of tenants that are gone stays, because it cannot be read: {error}");
             Default::default()
         });
         let generator = Generator::new(pageserver, policies, Arc::clone(&clock)).remembering(state.clone(), compute);
         let remote = Bounded::new(remote, Arc::clone(&clock));
         let uploads = Arc::new(Uploads {
-            uploader: Uploader::new(generator, Arc::new(remote)),
-            registry: Registry::new(kept),
+            uploader: Uploader::new(generator, Arc::new(remote)).by_chance(random.fork()),
+            registry: Registry::new(known, remembered),
             state,
             counters: Counters::default(),
             recheck_period: self.recheck_period,

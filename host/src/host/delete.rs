@@ -38,7 +38,7 @@ impl Inner {
                 Err(DeleteError::Remote(RemoteError::Busy { .. } | RemoteError::Unknown { .. }))
                     if tries < MAX_ATTEMPTS =>
                 {
-                    self.clock().sleep(wait_after(shard, tries)).await;
+                    self.clock().sleep(wait_after(self.uploads.uploader.random(), tries)).await;
                 }
                 Err(error) => return Err(error),
                 Ok(()) => {

@@ -39,6 +39,7 @@ impl HostHandle {
 
         let jobs = host.jobs.stats();
         let mut families = host.uploads.counters.families();
+        families.extend(self.policies().families());
         families.extend([
             Family {
                 name: "pageserver_background_loop_period_overrun_count",

@@ -9,6 +9,9 @@ use super::which::Which;
 /// Who does what nobody asked for: the host itself, where a policy fails too often.
 pub const HOST: &str = "thermocline";
 
+/// Who activates the policy that a configuration names.
+pub const CONFIGURATION: &str = "configuration";
+
 /// What somebody did, or wanted to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -6,11 +6,13 @@
 //! entries add up to.
 
 mod change;
+mod configured;
 mod entry;
 mod error;
 mod failing;
 mod failures;
 mod lineup;
+mod metrics;
 mod policies;
 mod reference;
 mod scope;
@@ -21,7 +23,7 @@ mod status;
 pub mod store;
 mod which;
 
-pub use entry::{Action, Entry, HOST, Outcome};
+pub use entry::{Action, CONFIGURATION, Entry, HOST, Outcome};
 pub use error::{ChangeError, PoliciesError};
 pub use failures::RollbackRule;
 pub use policies::{Note, Policies, Share};
@@ -30,10 +32,9 @@ pub use scope::Scope;
 pub use source::Source;
 pub use standing::{Chosen, Installed, Shadowed, Standing};
 pub use status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
-pub use store::PolicyStore;
+pub use store::{MAX_INSTALLED, PolicyStore};
 pub use which::Which;
 
-pub(crate) use lineup::Seat;
 pub(crate) use shadow::{Decided, Watching};
 
 fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {

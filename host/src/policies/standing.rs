@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Action, Entry, Outcome};
+use super::entry::{Action, CONFIGURATION, Entry, Outcome};
 use super::scope::Scope;
 use super::which::Which;
 use crate::Digest;
@@ -77,6 +77,8 @@ pub struct Standing {
     pub active: Chosen,
     /// Which ones decided before, the last one last.
     pub before: Vec<Chosen>,
+    /// Which policy the configuration named when it last named another.
+    pub configured: Option<Chosen>,
     /// Which policies decide for some.
     pub overrides: BTreeMap<Scope, Chosen>,
     /// Which policy is watched.
@@ -104,6 +106,9 @@ impl Standing {
             Action::Activate => {
                 let Some(to) = chosen(entry) else { return };
                 self.rolled_back.remove(&to.which);
+                if entry.tenant.is_none() && entry.by == CONFIGURATION {
+                    self.configured = Some(to.clone());
+                }
                 match entry.tenant {
                     Some(scope) => drop(self.overrides.insert(scope, to)),
                     None => self.activate(to),

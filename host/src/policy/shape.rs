@@ -2,17 +2,19 @@
 
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, Validator};
 
-use super::bindings::IMPORTS;
+use super::contract::Contract;
 use super::engine::FEATURES;
 use super::error::PolicyErrorKind;
 use super::quote::quoted;
 
-/// Bytes of an error or of a foreign name that are shown.
+/// Bytes of an error that are shown.
 const SHOWN_BYTES: usize = 256;
 
 /// The outside of a component: what it asks for and what it offers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
+    /// The version of the contract that it was built for.
+    pub contract: Contract,
     /// Names of its imports.
     pub imports: Vec<String>,
     /// Names of its exports.
@@ -41,15 +43,14 @@ impl Shape {
         if bytes.len() > limit_bytes {
             return Err(PolicyErrorKind::TooLarge { bytes: bytes.len(), limit: limit_bytes });
         }
-        let shape = Self::walk(bytes).map_err(invalid)?;
-        match shape.imports.iter().find(|import| !IMPORTS.contains(&import.as_str())) {
-            Some(foreign) => Err(PolicyErrorKind::Import(quoted(foreign, SHOWN_BYTES))),
-            None => Ok(shape),
-        }
+        let (imports, exports) = Self::walk(bytes).map_err(invalid)?;
+        let contract = Contract::of_imports(imports.iter().map(String::as_str))?;
+        Ok(Shape { contract, imports, exports })
     }
 
-    fn walk(bytes: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
-        let mut shape = Shape::default();
+    /// Names of imports and exports.
+    fn walk(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), wasmparser::BinaryReaderError> {
+        let (mut imports, mut exports) = (Vec::new(), Vec::new());
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload? {
@@ -60,19 +61,19 @@ impl Shape {
                         let import = import?;
                         // The world's name for a type of an interface that is imported beside it.
                         if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
-                            shape.imports.push(import.name.name.to_owned());
+                            imports.push(import.name.name.to_owned());
                         }
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 1 => {
                     for export in section {
-                        shape.exports.push(export?.name.name.to_owned());
+                        exports.push(export?.name.name.to_owned());
                     }
                 }
                 _ => {}
             }
         }
-        Ok(shape)
+        Ok((imports, exports))
     }
 }
 

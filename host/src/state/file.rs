@@ -56,6 +56,31 @@ impl<E: Into<redb::Error>> From<E> for Fault {
     }
 }
 
+/// Tries what [`StateFile::open`] would do, and leaves no trace.
+pub(super) fn check(path: &Path) -> Result<(), StateError> {
+    let refused = |source| StateError::Io { path: path.to_owned(), source };
+    for folder in path.ancestors().skip(1) {
+        match folder.metadata() {
+            // Folders that are missing are made, in the nearest one that is there. The file has no name.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(refused(error)),
+            Ok(_) => {
+                tempfile::tempfile_in(folder).map_err(refused)?;
+                break;
+            }
+        }
+    }
+    match fs::OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(refused)?,
+    };
+    // One that is damaged would be put aside.
+    match guarded(|| Ok(Database::builder().open_read_only(path)?)) {
+        Err(Fault::Locked) => Err(StateError::Locked { path: path.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
 /// Makes or opens a database, once more for each time that it has to be opened again.
 type Connect = Box<dyn Fn(&redb::Builder) -> Result<Database, DatabaseError> + Send + Sync>;
 

@@ -1,6 +1,6 @@
 //! What waits to be written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::known::Known;
@@ -86,6 +86,17 @@ impl Pending {
         let of = |changes: &'_ Changes| changes.get(&shard).is_some_and(|change| change.memory.is_some());
         let changes = if of(&self.waiting) { &self.waiting } else { self.in_flight.as_ref() };
         changes.get(&shard)?.memory.as_ref()
+    }
+
+    /// Adds the shards of which something is to be remembered, and takes out those of which nothing is any more.
+    pub(super) fn memories(&self, shards: &mut BTreeSet<TenantShardId>) {
+        for (shard, change) in self.in_flight.iter().chain(&self.waiting) {
+            match &change.memory {
+                Some(Some(_)) => _ = shards.insert(*shard),
+                Some(None) => _ = shards.remove(shard),
+                None => {}
+            }
+        }
     }
 
     /// Every change of what is known, the later after the earlier.

@@ -1,6 +1,6 @@
 //! What uploads remember over a restart: one redb file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use super::error::StateError;
-use super::file::{Fault, KNOWN, MEMORY, StateFile};
+use super::file::{self, Fault, KNOWN, MEMORY, StateFile};
 use super::known::Known;
 use super::pending::{Changes, Memory, Pending};
 use super::record::{self, Kind, Reader};
@@ -48,6 +48,14 @@ impl State {
         Ok(Self::over(StateFile::open(path)?))
     }
 
+    /// Whether [`open`](Self::open) would do, without a trace: nothing is made, mended or put aside.
+    ///
+    /// # Errors
+    /// If another process has it open, or the file system refuses.
+    pub fn check(path: &Path) -> Result<(), StateError> {
+        file::check(path)
+    }
+
     /// Kept in memory only.
     pub fn in_memory() -> Self {
         Self::over(StateFile::in_memory())
@@ -82,6 +90,17 @@ impl State {
                 None => all.remove(&shard),
             };
         }
+        Ok(all)
+    }
+
+    /// Shards of which a policy wanted something remembered, at the start.
+    pub(crate) fn remembered(&self) -> Result<BTreeSet<TenantShardId>, StateError> {
+        let _no_commit = self.inner.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.inner.file.run(|database| {
+            let table = database.begin_read()?.open_table(MEMORY)?;
+            table.iter()?.map(|entry| Ok(record::shard(&entry?.0.value()))).collect()
+        })?;
+        self.pending().memories(&mut all);
         Ok(all)
     }
 
@@ -311,6 +330,25 @@ mod tests {
         assert_eq!(memory(&state, TWO, "another"), b"else");
     }
 
+    #[rstest]
+    #[case::waiting(false)]
+    #[case::written(true)]
+    fn shards_of_which_a_policy_remembers_something_are_told(#[case] written: bool) {
+        let state = State::in_memory();
+        assert_eq!(state.remembered().unwrap(), BTreeSet::new());
+        fill(&state);
+        state.keep_memory(id(TWO), policy("p"), b"else".to_vec());
+        if written {
+            state.commit().unwrap();
+        }
+        assert_eq!(state.remembered().unwrap(), BTreeSet::from([id(ONE), id(TWO)]));
+        state.forget(id(ONE));
+        if written {
+            state.commit().unwrap();
+        }
+        assert_eq!(state.remembered().unwrap(), BTreeSet::from([id(TWO)]));
+    }
+
     #[test]
     fn a_policy_that_replaced_another_starts_anew_and_the_other_too_when_it_is_back() {
         let state = State::in_memory();
@@ -358,6 +396,25 @@ mod tests {
         drop(state);
         assert_eq!(folder.open().load().unwrap(), both());
         assert_eq!(folder.names(), ["uploads.redb"]);
+    }
+
+    #[test]
+    fn a_check_says_what_opening_would_and_leaves_no_trace() {
+        let folder = Folder::new();
+        State::check(&folder.file()).unwrap();
+        assert!(!folder.0.path().join("state").exists(), "nothing is made");
+        let state = folder.open();
+        assert!(matches!(State::check(&folder.file()), Err(StateError::Locked { .. })));
+        fill(&state);
+        state.commit().unwrap();
+        drop(state);
+        State::check(&folder.file()).unwrap();
+        assert_eq!(folder.open().load().unwrap(), both());
+        fs::write(folder.file(), "damaged").unwrap();
+        State::check(&folder.file()).unwrap();
+        assert_eq!(folder.names(), ["uploads.redb"], "nothing is put aside");
+        let error = State::check(&folder.file().join("below.redb")).unwrap_err();
+        assert!(matches!(error, StateError::Io { .. }) && error.to_string().contains("below.redb"), "{error}");
     }
 
     /// It can be opened and worked with, and nothing that it tells is wrong.

@@ -1,11 +1,8 @@
 //! How long to wait before another try.
 
-use std::hash::Hasher;
 use std::time::Duration;
 
-use siphasher::sip::SipHasher13;
-
-use crate::layer::TenantShardId;
+use crate::random::Random;
 
 /// The first wait, before jitter: a store that sheds load wants more than a moment.
 const FIRST: Duration = Duration::from_millis(500);
@@ -13,17 +10,11 @@ const FIRST: Duration = Duration::from_millis(500);
 /// The longest wait, before jitter.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// The wait after failed try number `attempt`, counted from 1: doubled each time, up to a bound, and then a
-/// share of it between a half and the whole. The share comes from the shard's id and the number of the try,
-/// so that shards that failed together do not come back together, and a run can be repeated.
-pub(crate) fn wait_after(shard: TenantShardId, attempt: u32) -> Duration {
+/// The wait after failed try number `attempt`, counted from 1: doubled each time, up to a bound, and then a share of it
+/// between a half and the whole, so that shards that failed together do not come back together.
+pub(crate) fn wait_after(random: &Random, attempt: u32) -> Duration {
     let doubled = FIRST.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST);
-    let mut hasher = SipHasher13::new();
-    hasher.write(shard.tenant.as_bytes());
-    hasher.write(&[shard.shard.number, shard.shard.count]);
-    hasher.write_u32(attempt);
-    let thousandths = u32::try_from(hasher.finish() % 1000).unwrap_or_default();
-    doubled / 2 + doubled / 2 * thousandths / 1000
+    doubled / 2 + random.moment_in(doubled / 2)
 }
 
 #[cfg(test)]
@@ -31,43 +22,39 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::layer::{ShardIndex, TenantId};
     use crate::upload::MAX_ATTEMPTS;
-
-    fn shards() -> impl Iterator<Item = TenantShardId> {
-        (0..50).map(|byte| TenantShardId::unsharded(TenantId::from_bytes([byte; 16])))
-    }
 
     #[test]
     fn waits_double_up_to_a_bound_with_jitter() {
         let doubled = [500, 1000, 2000, 4000, 5000, 5000, 5000].map(Duration::from_millis);
-        for shard in shards() {
+        let random = Random::seeded(1);
+        for _ in 0..50 {
             for (attempt, doubled) in (1..).zip(doubled) {
-                let wait = wait_after(shard, attempt);
+                let wait = wait_after(&random, attempt);
                 assert!((doubled / 2..doubled).contains(&wait), "{attempt}: {wait:?}");
-                assert_eq!(wait, wait_after(shard, attempt), "a run can be repeated");
             }
-            assert!((LONGEST / 2..LONGEST).contains(&wait_after(shard, u32::MAX)));
+            assert!((LONGEST / 2..LONGEST).contains(&wait_after(&random, u32::MAX)));
         }
     }
 
     #[test]
     fn the_waits_of_an_upload_reach_the_bound_and_add_up_to_a_quarter_of_a_minute_at_most() {
-        for shard in shards() {
-            let waits: Vec<_> = (1..MAX_ATTEMPTS).map(|attempt| wait_after(shard, attempt)).collect();
+        let random = Random::seeded(2);
+        for _ in 0..50 {
+            let waits: Vec<_> = (1..MAX_ATTEMPTS).map(|attempt| wait_after(&random, attempt)).collect();
             assert!(*waits.last().unwrap() >= LONGEST / 2);
             assert!(waits.iter().sum::<Duration>() <= Duration::from_secs(15));
         }
     }
 
     #[test]
-    fn shards_that_failed_together_do_not_come_back_together() {
-        let first: BTreeSet<_> = shards().map(|shard| wait_after(shard, 1)).collect();
-        assert!(first.len() > 40, "{first:?}");
-        // Nor do the shards of one tenant.
-        let tenant = TenantId::from_bytes([7; 16]);
-        let of_one_tenant = (0..50).map(|number| TenantShardId { tenant, shard: ShardIndex { number, count: 50 } });
-        let first: BTreeSet<_> = of_one_tenant.map(|shard| wait_after(shard, 1)).collect();
-        assert!(first.len() > 40, "{first:?}");
+    fn those_that_failed_together_do_not_come_back_together_and_a_run_can_be_repeated() {
+        let first = |seed| {
+            let random = Random::seeded(seed);
+            (0..50).map(|_| wait_after(&random, 1)).collect::<BTreeSet<_>>()
+        };
+        assert!(first(3).len() > 40, "{:?}", first(3));
+        assert_eq!(first(3), first(3));
+        assert_ne!(first(3), first(4));
     }
 }

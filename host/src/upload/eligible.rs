@@ -6,11 +6,15 @@ use super::outcome::Skip;
 use crate::jobs::Trigger;
 use crate::pageserver::{AttachMode, Shard};
 
+/// The shortest time between two uploads of a shard by schedule: an embedder's shard with a shorter period is uploaded
+/// this often. The bucket would else be written more often than standbys read it.
+pub const MIN_UPLOAD_PERIOD: Duration = Duration::from_secs(1);
+
 /// How often a shard is uploaded by schedule; zero where it is not. One that is not active for now is passed over at its
 /// turn, and keeps it.
 pub(crate) fn period(shard: &Shard) -> Duration {
     match eligible(&Shard { active: true, ..shard.clone() }, Trigger::Schedule) {
-        Ok(_) => shard.upload_period,
+        Ok(_) => shard.upload_period.max(MIN_UPLOAD_PERIOD),
         Err(_) => Duration::ZERO,
     }
 }
@@ -56,6 +60,15 @@ mod tests {
 
     fn without_generation() -> Shard {
         Shard { generation: Generation::NONE, ..shard() }
+    }
+
+    #[rstest]
+    #[case::obeyed(MIN_UPLOAD_PERIOD, MIN_UPLOAD_PERIOD)]
+    #[case::violated(MIN_UPLOAD_PERIOD - Duration::from_nanos(1), MIN_UPLOAD_PERIOD)]
+    #[case::by_far(Duration::from_nanos(1), MIN_UPLOAD_PERIOD)]
+    #[case::off(Duration::ZERO, Duration::ZERO)]
+    fn the_limit_on_a_period(#[case] given: Duration, #[case] by_schedule: Duration) {
+        assert_eq!(period(&Shard { upload_period: given, ..shard() }), by_schedule);
     }
 
     #[rstest]

@@ -12,6 +12,7 @@ use crate::heatmap::{Header, PolicyIdentity, encode};
 use crate::layer::LayerTable;
 use crate::pageserver::{Pageserver, Shard};
 use crate::policies::{Decided, Policies, Watching};
+use crate::policy::{JudgeError, Ranking, UploadQueue, Verdict};
 use crate::state::State;
 
 /// Makes heatmaps.
@@ -51,6 +52,28 @@ impl Generator {
         self.compute
     }
 
+    /// The order in which due uploads run, as of now, and who was asked for it. `None` where nobody answered, which no
+    /// policy can bring about: any order is better than no uploads then.
+    pub(crate) async fn rank(&self, queue: UploadQueue) -> Option<Ranked> {
+        let (seat, queue, now_s) = (self.policies.ranking_seat(), Arc::new(queue), self.clock.unix_s());
+        let policy = PolicyIdentity::from(seat.judge().policy().identity());
+        let policies = self.policies.clone();
+        let ranked = self.compute.run(move || {
+            let verdict = seat.judge().rank_uploads(now_s, &queue)?;
+            if let Some(failure) = &verdict.failure {
+                policies.failed(&seat, failure);
+            }
+            Ok::<_, JudgeError>(verdict)
+        });
+        let bug = match ranked.await {
+            Ok(Ok(verdict)) => return Some(Ranked { policy, verdict }),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!("due uploads are not ranked: {bug}");
+        None
+    }
+
     /// The heatmap of one shard, as of now. `generation` is the shard's: a heatmap cannot do without.
     ///
     /// # Errors
@@ -77,6 +100,14 @@ impl Generator {
         }
         Ok(generated)
     }
+}
+
+/// A ranking of due uploads.
+#[derive(Debug)]
+pub(crate) struct Ranked {
+    /// The policy that was asked.
+    pub(crate) policy: PolicyIdentity,
+    pub(crate) verdict: Verdict<Ranking>,
 }
 
 /// What a policy is asked.

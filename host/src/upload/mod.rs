@@ -13,6 +13,7 @@ mod turn;
 mod uploader;
 mod uploads;
 
+pub use eligible::MIN_UPLOAD_PERIOD;
 pub use generator::Generator;
 pub use outcome::{Attempt, GenerateError, Generated, Outcome, OutcomeKind, Skip, UploadError};
 pub use sweep::DEFAULT_CONCURRENCY;

@@ -162,6 +162,7 @@ impl UploadError {
             UploadError::Generate(_) => "internal",
             UploadError::Remote { .. } => "remote",
             UploadError::TimedOut(_) => "timed_out",
+            UploadError::BrokeOff => "internal",
             UploadError::Cancelled => "cancelled",
         }
     }
@@ -223,6 +224,9 @@ pub enum UploadError {
     /// It took longer than one may.
     #[error("given up after {0:?}: the pageserver or the store hangs")]
     TimedOut(Duration),
+    /// A bug: it panicked. What the bucket has is whole: the heatmap of before, or the new one.
+    #[error("broke off, which is a bug: the log says where it panicked")]
+    BrokeOff,
     /// The host ended before it was done. What the bucket has is whole: the heatmap of before, or the new one.
     #[error("cut off: the host is shutting down")]
     Cancelled,

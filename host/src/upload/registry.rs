@@ -67,18 +67,24 @@ impl Tracked {
 #[derive(Debug, Default)]
 pub(crate) struct Registry(Mutex<State>);
 
+/// What was kept of a shard: its heatmap in the bucket; `None` where only a policy wanted something remembered.
+type Kept = Option<Known>;
+
 #[derive(Debug, Default)]
 struct State {
     /// Boxed, because shards are listed in order: nodes of a tree that is filled in order stay half empty.
     shards: BTreeMap<TenantShardId, Box<Tracked>>,
     /// What was kept from the last run, of shards that have not been seen in this one.
-    kept: BTreeMap<TenantShardId, Known>,
+    kept: BTreeMap<TenantShardId, Kept>,
     running: BTreeSet<TenantShardId>,
 }
 
 impl Registry {
-    /// Nothing attached so far; `kept` is what the last run knew.
-    pub(crate) fn new(kept: BTreeMap<TenantShardId, Known>) -> Self {
+    /// Nothing attached so far; `known` is what the last run knew, and of `remembered` a policy wanted something
+    /// remembered.
+    pub(crate) fn new(known: BTreeMap<TenantShardId, Known>, remembered: BTreeSet<TenantShardId>) -> Self {
+        let mut kept: BTreeMap<_, Kept> = remembered.into_iter().map(|shard| (shard, None)).collect();
+        kept.extend(known.into_iter().map(|(shard, known)| (shard, Some(known))));
         Registry(Mutex::new(State { kept, ..State::default() }))
     }
 
@@ -92,7 +98,7 @@ impl Registry {
         match shards.get_mut(&shard.id) {
             Some(tracked) => tracked.shard = shard,
             None => {
-                let kept = kept.remove(&shard.id);
+                let kept = kept.remove(&shard.id).flatten();
                 shards.insert(shard.id, Box::new(Tracked::new(shard, kept)));
             }
         }
@@ -133,7 +139,7 @@ impl Registry {
                 tracked.past.asked = None;
                 past
             }
-            None => Past { ours: kept.get(&shard).cloned(), ..Past::default() },
+            None => Past { ours: kept.get(&shard).cloned().flatten(), ..Past::default() },
         }
     }
 

@@ -211,7 +211,7 @@ impl<'a> Turn<'a> {
 
     /// Waits before another try, unless the host stops.
     async fn back_off(&self, error: &Transient) -> Result<(), ()> {
-        let wait = wait_after(self.shard, self.tries);
+        let wait = wait_after(&self.uploader.random, self.tries);
         match error {
             Transient::Remote(error) => tracing::debug!(tries = self.tries, %error, ?wait, "tried again later"),
             Transient::Layers(error) => tracing::debug!(tries = self.tries, %error, ?wait, "tried again later"),

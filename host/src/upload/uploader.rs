@@ -10,6 +10,7 @@ use super::past::Past;
 use super::turn::Turn;
 use crate::jobs::Trigger;
 use crate::pageserver::Shard;
+use crate::random::Random;
 use crate::remote::Remote;
 
 /// Uploads heatmaps to a bucket.
@@ -17,13 +18,24 @@ use crate::remote::Remote;
 pub struct Uploader {
     pub(super) generator: Generator,
     pub(super) remote: Arc<dyn Remote>,
+    /// For the waits between tries.
+    pub(super) random: Arc<Random>,
     pub(super) dry_run: bool,
 }
 
 impl Uploader {
     /// Uploads what `generator` makes to `remote`.
     pub fn new(generator: Generator, remote: Arc<dyn Remote>) -> Self {
-        Uploader { generator, remote, dry_run: false }
+        Uploader { generator, remote, random: Arc::new(Random::from_os()), dry_run: false }
+    }
+
+    /// The same, with a source of chance of the caller's.
+    pub(crate) fn by_chance(self, random: Random) -> Self {
+        Uploader { random: Arc::new(random), ..self }
+    }
+
+    pub(crate) fn random(&self) -> &Random {
+        &self.random
     }
 
     pub(crate) const fn generator(&self) -> &Generator {

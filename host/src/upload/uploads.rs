@@ -9,17 +9,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::eligible::period;
+use super::generator::Ranked;
 use super::moved::Moved;
 use super::outcome::{Attempt, Outcome, Skip, UploadError};
 use super::past::Past;
 use super::registry::{Ended, Registry};
 use super::turn::Turn;
 use super::uploader::Uploader;
-use crate::heatmap::PolicyIdentity;
+use crate::clock::Clock;
 use crate::jobs::{Due, Trigger, Work};
 use crate::layer::TenantShardId;
 use crate::metrics::{Counters, PolicyCall};
-use crate::policy::{DueUpload, JudgeError, UploadQueue};
+use crate::pageserver::Shard;
+use crate::policy::DueUpload;
 use crate::remote::CALL_LIMIT;
 use crate::state::{Known, State};
 
@@ -48,9 +50,9 @@ impl Uploads {
     async fn turn(&self, shard: TenantShardId, trigger: Trigger, cancel: &CancellationToken) -> Attempt {
         let (generator, began) = (&self.uploader.generator, self.uploader.generator.clock().elapsed());
         let past = self.registry.begin(shard);
-        let _ended = EndTurn(self, shard);
         let known = past.ours.clone();
         let in_doubt = Past { asked: None, ..past.clone() };
+        let mut underway = Underway { uploads: self, shard, trigger, began, in_doubt, settled: false };
         let turn = Turn::new(&self.uploader, shard, trigger, past, &self.stopping).believing_for(self.recheck_period);
         let done = tokio::select! {
             biased;
@@ -58,17 +60,14 @@ impl Uploads {
             done = turn.run() => Ok(done),
             () = generator.clock().sleep(TURN_LIMIT) => Err(UploadError::TimedOut(TURN_LIMIT)),
         };
-        let now = generator.clock().elapsed();
         let (attempt, past, seen) = done.unwrap_or_else(|error| {
-            let elapsed = now.saturating_sub(began);
-            let in_doubt = Past { doubt_until: Some(now.saturating_add(CALL_LIMIT)), ..in_doubt };
-            (Attempt::without_heatmap(shard, Outcome::Failed(error), elapsed), in_doubt, None)
+            let (attempt, past) = underway.fail(error);
+            (attempt, past, None)
         });
         self.keep(shard, known.as_ref(), past.ours.as_ref());
         let before = self.registry.with(shard, |tracked| (period(&tracked.shard), tracked.shard.generation));
         let after = seen.as_ref().map(|shard| (period(shard), shard.generation));
-        let now_unix_s = generator.clock().unix_s();
-        self.registry.settle(Ended { attempt: &attempt, trigger, past, seen, now, now_unix_s });
+        underway.settle(&attempt, past, seen);
         let gone = matches!(attempt.outcome, Outcome::Skipped(Skip::Gone));
         if (gone && before.is_some()) || (after.is_some() && after != before) {
             self.moved.tell(shard);
@@ -86,13 +85,47 @@ impl Uploads {
     }
 }
 
-/// Notes the end of a turn, also of one that is dropped.
-struct EndTurn<'a>(&'a Uploads, TenantShardId);
+/// A turn that has begun. One that panics, or is dropped, has failed: that is noted, too.
+struct Underway<'a> {
+    uploads: &'a Uploads,
+    shard: TenantShardId,
+    trigger: Trigger,
+    began: Duration,
+    /// What the next turn should know if this one comes to nothing.
+    in_doubt: Past,
+    settled: bool,
+}
 
-impl Drop for EndTurn<'_> {
+impl Underway<'_> {
+    /// What is known of a turn of which nobody knows how far it got: its put may still be carried out.
+    fn fail(&self, error: UploadError) -> (Attempt, Past) {
+        let now = self.clock().elapsed();
+        let attempt = Attempt::without_heatmap(self.shard, Outcome::Failed(error), now.saturating_sub(self.began));
+        (attempt, Past { doubt_until: Some(now.saturating_add(CALL_LIMIT)), ..self.in_doubt.clone() })
+    }
+
+    fn settle(&mut self, attempt: &Attempt, past: Past, seen: Option<Shard>) {
+        let (now, now_unix_s) = (self.clock().elapsed(), self.clock().unix_s());
+        let trigger = self.trigger;
+        self.uploads.registry.settle(Ended { attempt, trigger, past, seen, now, now_unix_s });
+        self.settled = true;
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.uploads.uploader.generator.clock()
+    }
+}
+
+impl Drop for Underway<'_> {
     fn drop(&mut self) {
-        self.0.registry.end(self.1);
-        self.0.ended.notify_waiters();
+        if !self.settled {
+            let bug = std::thread::panicking();
+            let (attempt, past) = self.fail(if bug { UploadError::BrokeOff } else { UploadError::Cancelled });
+            self.settle(&attempt, past, None);
+            self.uploads.counters.uploaded(&attempt, self.trigger);
+        }
+        self.uploads.registry.end(self.shard);
+        self.uploads.ended.notify_waiters();
     }
 }
 
@@ -121,33 +154,12 @@ impl Work for Uploads {
     async fn rank(&self, due: &[Due<TenantShardId>]) -> Vec<u32> {
         let generator = &self.uploader.generator;
         let now_s = generator.clock().unix_s();
-        let queue = due.iter().map(|due| self.due_upload(due, now_s)).collect::<UploadQueue>();
-        let (queue, seat) = (Arc::new(queue), generator.policies().ranking_seat());
-        let policy = PolicyIdentity::from(seat.judge().policy().identity());
-        let policies = generator.policies().clone();
-        let ranked = generator.compute().run(move || {
-            let verdict = seat.judge().rank_uploads(now_s, &queue)?;
-            if let Some(failure) = &verdict.failure {
-                policies.failed(&seat, failure);
-            }
-            Ok::<_, JudgeError>(verdict)
-        });
-        match ranked.await {
-            Ok(Ok(verdict)) => {
-                let result = verdict.failure.as_ref().map_or("ok", |error| error.kind().code());
-                self.counters.policy_called(&policy, PolicyCall::RankUploads, result, &verdict.report);
-                verdict.answer.order().to_vec()
-            }
-            // No policy can bring this about. The longest overdue first, then.
-            Ok(Err(error)) => {
-                tracing::error!("due uploads are not ranked: {error}");
-                Vec::new()
-            }
-            Err(error) => {
-                tracing::error!("due uploads are not ranked: {error}");
-                Vec::new()
-            }
-        }
+        let queue = due.iter().map(|due| self.due_upload(due, now_s)).collect();
+        // Where nobody answered, the longest overdue run first.
+        let Some(Ranked { policy, verdict }) = generator.rank(queue).await else { return Vec::new() };
+        let result = verdict.failure.as_ref().map_or("ok", |error| error.kind().code());
+        self.counters.policy_called(&policy, PolicyCall::RankUploads, result, &verdict.report);
+        verdict.answer.order().to_vec()
     }
 
     async fn answers(&self, shard: TenantShardId, attempt: &Arc<Attempt>) -> bool {

@@ -33,6 +33,7 @@ pub struct FakePageserver(Arc<Mutex<State>>);
 struct State {
     tenants: BTreeMap<TenantShardId, Tenant>,
     unlisted: Option<String>,
+    listing_hangs: bool,
     held: usize,
     most_held: usize,
 }
@@ -43,6 +44,8 @@ struct Tenant {
     layers: Result<Table, String>,
     closing: bool,
     disk_full: bool,
+    hangs: bool,
+    panics: bool,
     heatmap: Option<Bytes>,
     events: Vec<Event>,
 }
@@ -55,8 +58,16 @@ impl FakePageserver {
 
     /// Attaches a shard, or attaches it anew.
     pub fn attach(&self, shard: Shard, layers: Table) {
-        let tenant =
-            Tenant { shard, layers: Ok(layers), closing: false, disk_full: false, heatmap: None, events: Vec::new() };
+        let tenant = Tenant {
+            shard,
+            layers: Ok(layers),
+            closing: false,
+            disk_full: false,
+            hangs: false,
+            panics: false,
+            heatmap: None,
+            events: Vec::new(),
+        };
         lock(&self.0).tenants.insert(tenant.shard.id, tenant);
     }
 
@@ -89,6 +100,21 @@ impl FakePageserver {
     /// From now on its shards cannot be listed; or they can again.
     pub fn cannot_be_listed(&self, why: Option<&str>) {
         lock(&self.0).unlisted = why.map(Into::into);
+    }
+
+    /// From now on nobody who asks for all shards is answered; or everybody is again.
+    pub fn listing_hangs(&self, hangs: bool) {
+        lock(&self.0).listing_hangs = hangs;
+    }
+
+    /// From now on nobody who asks for this shard is answered; or everybody is again.
+    pub fn hangs(&self, shard: TenantShardId, hangs: bool) {
+        self.with(shard, |tenant| tenant.hangs = hangs);
+    }
+
+    /// From now on reading its layers panics; or it does no more.
+    pub fn panics(&self, shard: TenantShardId, panics: bool) {
+        self.with(shard, |tenant| tenant.panics = panics);
     }
 
     /// One of its timelines still loads.
@@ -152,6 +178,9 @@ impl Drop for Guard {
 #[async_trait]
 impl Pageserver for FakePageserver {
     async fn shards(&self) -> Result<Vec<Shard>, PageserverError> {
+        if lock(&self.0).listing_hangs {
+            std::future::pending::<()>().await;
+        }
         let state = lock(&self.0);
         match &state.unlisted {
             Some(why) => Err(PageserverError::Unavailable(why.clone().into())),
@@ -160,12 +189,16 @@ impl Pageserver for FakePageserver {
     }
 
     async fn shard(&self, shard: TenantShardId) -> Result<Shard, PageserverError> {
+        if self.with(shard, |tenant| tenant.hangs) == Some(true) {
+            std::future::pending::<()>().await;
+        }
         self.attached(shard, |tenant| Ok(tenant.shard.clone()))
     }
 
     async fn layers(&self, shard: TenantShardId) -> Result<LayerTable, PageserverError> {
         self.attached(shard, |tenant| {
             tenant.events.push(Event::Layers);
+            assert!(!tenant.panics, "planned by the test");
             let not_ready = |why: &String| PageserverError::NotReady { shard, why: why.clone() };
             let table = tenant.layers.as_ref().map_err(not_ready)?;
             table.table().map_err(|why| PageserverError::Damaged { shard, why })

@@ -7,6 +7,8 @@ use thermocline::layer::TenantShardId;
 use thermocline::pageserver::{AttachMode, Revision};
 
 use super::picture::Picture;
+use super::policies::Mood;
+use super::world::Kept;
 use crate::doubles::Call;
 
 /// A pageserver, by letter.
@@ -122,9 +124,12 @@ pub(super) enum Deletion {
 #[allow(dead_code, reason = "some of it is there to be read in a trace")]
 #[derive(Clone, Debug)]
 pub(super) enum Event {
+    /// `kept` is what the host found of its last run, if it had one.
     Started {
         host: HostId,
         terms: Terms,
+        policy: Mood,
+        kept: Option<Kept>,
     },
     Concurrency {
         host: HostId,

@@ -201,7 +201,7 @@ impl Ledger {
     pub(super) fn note(&mut self, now: Duration, event: &Event) {
         self.now = now;
         match event {
-            Event::Started { host, terms } => {
+            Event::Started { host, terms, .. } => {
                 let (limit, held) = (terms.concurrency, BTreeMap::new());
                 let facts = HostFacts {
                     terms: *terms,

@@ -123,7 +123,8 @@ impl World {
         let Some(place) = self.places.get_mut(node) else { return Ok(()) };
         place.starts += 1;
         let id = HostId { node: node_id(node), start: place.starts };
-        let state = place.state(folder.as_deref(), kept)?;
+        let (state, kept) = place.state(folder.as_deref(), kept)?;
+        let kept = (place.starts > 1).then_some(kept);
         place.state = Some(state.clone());
 
         let life = Life::default();
@@ -161,7 +162,7 @@ impl World {
             .recheck_period(terms.recheck)
             .shutdown_limit(terms.shutdown_limit)
             .build();
-        self.watch.see(&Event::Started { host: id, terms });
+        self.watch.see(&Event::Started { host: id, terms, policy: self.shape.mood, kept });
         let handle = host.handle();
         let task = tokio::spawn(host.run());
         if let Some(place) = self.places.get_mut(node) {
@@ -232,11 +233,12 @@ impl World {
 
 impl Place {
     /// The state for the next start. The file of the last one may still be open: it is copied as it lies on the disk,
-    /// which is what a crash leaves.
-    fn state(&mut self, folder: Option<&Path>, kept: Kept) -> anyhow::Result<State> {
+    /// which is what a crash leaves. Answers also what of it could be had: not all is where it lies in memory only, or
+    /// was never copied aside.
+    fn state(&mut self, folder: Option<&Path>, kept: Kept) -> anyhow::Result<(State, Kept)> {
         let Some(folder) = folder else {
             let before = self.state.take().filter(|_| kept == Kept::All);
-            return Ok(before.unwrap_or_else(State::in_memory));
+            return Ok(before.map_or_else(|| (State::in_memory(), Kept::Nothing), |state| (state, Kept::All)));
         };
         let before = match kept {
             Kept::All => self.file.take(),
@@ -244,11 +246,13 @@ impl Place {
             Kept::Nothing => None,
         };
         let file = folder.join(format!("{:?}{}.redb", self.node.id(), self.starts));
-        if let Some(before) = before.filter(|before| before.exists()) {
+        let before = before.filter(|before| before.exists());
+        let kept = if before.is_some() { kept } else { Kept::Nothing };
+        if let Some(before) = before {
             std::fs::copy(before, &file).context("copying the state")?;
         }
         self.file = Some(file.clone());
-        Ok(State::open(&file)?)
+        Ok((State::open(&file)?, kept))
     }
 }
 

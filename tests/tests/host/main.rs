@@ -18,6 +18,7 @@ use thermocline::clock::Clock;
 use thermocline::compute::Compute;
 use thermocline::host::{HostBuilder, ShardStatus};
 use thermocline::layer::{Generation, TenantId, TenantShardId};
+use thermocline::metrics::{Sample, Value};
 use thermocline::pageserver::{AttachMode, Revision, Shard};
 use thermocline::policy::{Engine, Judge, Limits, NO_CONFIG, Policy};
 use thermocline::random::Random;
@@ -171,6 +172,17 @@ async fn listed(world: &World, number: u8) -> Option<usize> {
 
 fn status(host: &HostHandle, number: u8) -> ShardStatus {
     host.shard(id(number)).unwrap()
+}
+
+/// How many turns were counted that came to this, for this reason.
+fn turns(host: &HostHandle, outcome: &str, reason: &str) -> f64 {
+    let families = host.metrics(0);
+    let turns = families.iter().find(|family| family.name == "thermocline_heatmap_uploads_total").unwrap();
+    let is = |sample: &&Sample| sample.labels[0].1 == outcome && sample.labels[1].1 == reason;
+    turns.samples.iter().find(is).map_or(0.0, |sample| match sample.value {
+        Value::Number(number) => number,
+        Value::Histogram(_) => panic!("turns are counted"),
+    })
 }
 
 /// What came of the last job, and why.

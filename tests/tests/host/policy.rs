@@ -2,6 +2,7 @@
 
 use thermocline_policy::Selection;
 use thermocline_tests::by_hand::ByHand;
+use thermocline_tests::doubles::{Fault, Flaky, Gated};
 
 use super::*;
 
@@ -32,6 +33,30 @@ async fn a_policy_is_handed_what_it_remembered_also_after_a_restart() {
     let host = world.start();
     world.pass(PERIOD).await;
     assert_eq!(status(&host, 1).last.unwrap().policy_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_policy_remembers_of_a_shard_that_went_while_nobody_ran_is_forgotten() {
+    let world = World::empty().judged_by(&remembers());
+    // It never has a heatmap, only a policy that remembers something.
+    let flaky = Arc::new(Flaky::scripted(Arc::clone(&world.bucket) as _));
+    flaky.plan([Some(Fault::Busy); 100]);
+    let world = world.through(|_| flaky);
+    world.pageserver.attach(shard(1), layers(1));
+    let host = world.start();
+    world.pass(PERIOD + Duration::from_secs(20)).await;
+    assert_eq!(status(&host, 1).last.unwrap().policy_error, None);
+    host.shutdown().await;
+    world.pageserver.detach(id(1));
+    let host = world.start();
+    world.pass(Duration::from_secs(3)).await;
+    host.shutdown().await;
+
+    world.pageserver.attach(shard(1), layers(2));
+    let host = world.start();
+    world.pass(PERIOD + Duration::from_secs(20)).await;
+    let last = status(&host, 1).last.unwrap();
+    assert_eq!((last.outcome, last.policy_error), (OutcomeKind::Failed, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,10 +94,11 @@ async fn a_failing_policy_costs_no_heatmap_is_counted_and_asked_again_at_every_t
 
 #[tokio::test(start_paused = true)]
 async fn due_shards_run_in_the_order_of_the_policy() {
-    // Asked where more is due than can run, it answers: the third, and leaves out the others.
-    let component = ByHand::new().ranks(&[2]).build().unwrap();
-    let gated = Arc::new(thermocline_tests::doubles::Gated::new(Arc::new(Memory::new()), &[Call::Get]));
-    let world = World { remote: Arc::clone(&gated) as _, ..World::empty().judged_by(&component) };
+    // Asked where more is due than can run, it answers: the third, the last, and leaves out the others.
+    let component = ByHand::new().ranks(&[2, 4]).build().unwrap();
+    let world = World::empty().judged_by(&component);
+    let gated = Arc::new(Gated::new(Arc::clone(&world.bucket) as _, &[Call::Get]));
+    let world = World { remote: Arc::clone(&gated) as _, ..world };
     (1..=6).for_each(|number| world.pageserver.attach(shard(number), layers(1)));
     let host = world.builder().concurrency(std::num::NonZeroUsize::MIN).build().spawn();
     world.pass(PERIOD).await;
@@ -81,7 +107,16 @@ async fn due_shards_run_in_the_order_of_the_policy() {
         calls.samples.iter().any(|sample| sample.labels.iter().any(|(_, value)| value == "rank-uploads"))
     };
     assert_eq!((host.status().due, ranked()), (5, false), "there is no place, and so nothing to rank");
+    let mut due: Vec<_> = (1..=6).map(|number| (status(&host, number).overdue, number)).collect();
+    due.retain(|(overdue, _)| !overdue.is_zero());
+    due.sort_unstable_by(|one, other| other.cmp(one));
     gated.release(1);
     world.pass(Duration::from_secs(1)).await;
     assert!(ranked());
+    world.forget();
+    gated.open();
+    world.pass(Duration::from_secs(1)).await;
+    let put: Vec<_> = world.bucket.take().into_iter().filter(|record| record.call == Call::Put).collect();
+    let expected = [2, 4, 0, 1, 3].map(|row: usize| keys::heatmap(id(due[row].1)));
+    assert_eq!(put.into_iter().map(|record| record.key).collect::<Vec<_>>(), expected);
 }

@@ -1,5 +1,7 @@
 //! What a restart costs, and what it must not.
 
+use thermocline_tests::doubles::Gated;
+
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -58,6 +60,21 @@ async fn a_host_that_has_an_old_state_hides_nothing_and_overwrites_nothing() {
     let host = world.start();
     world.pass(PERIOD).await;
     assert_eq!((last(&host, 1).0, listed(&world, 1).await), (OutcomeKind::Uploaded, Some(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_is_dropped_with_its_host_was_cut_off() {
+    let gated = Arc::new(Gated::new(Arc::new(Memory::new()), &[Call::Put]));
+    let world = World { remote: Arc::clone(&gated) as _, ..World::new() };
+    let host = world.builder().build();
+    let handle = host.handle();
+    let running = tokio::spawn(host.run());
+    gated.until_waiting(1).await;
+    running.abort();
+    let _ = running.await;
+    world.pass(Duration::from_millis(1)).await;
+    let expected = (OutcomeKind::Failed, "cut off: the host is shutting down".to_owned());
+    assert_eq!((last(&handle, 1), turns(&handle, "failed", "cancelled")), (expected, 1.0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use rstest::rstest;
-use thermocline::upload::{Outcome, Skip};
+use thermocline::upload::{Outcome, Skip, TURN_LIMIT};
 use thermocline_tests::doubles::Gated;
 
 use super::*;
@@ -144,6 +144,63 @@ async fn a_pageserver_that_cannot_be_listed_is_asked_again_and_what_is_known_is_
     world.pageserver.cannot_be_listed(None);
     world.pass(Duration::from_secs(6)).await;
     assert_eq!(host.status().pageserver_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pageserver_that_does_not_list_its_shards_holds_nobody_up() {
+    let world = World::new();
+    let host = world.start();
+    world.pass(PERIOD).await;
+    world.pageserver.listing_hangs(true);
+    world.pageserver.set_layers(id(1), layers(4));
+    host.rescan();
+    world.pass(A_PERIOD_AND_A_BIT).await;
+    assert_eq!(listed(&world, 1).await, Some(4));
+    assert_eq!(host.status().pageserver_error.unwrap(), "the tenants cannot be listed: no answer within 60s");
+    world.pageserver.listing_hangs(false);
+    // It may just have been asked once more.
+    world.pass(A_PERIOD_AND_A_BIT * 2).await;
+    assert_eq!(host.status().pageserver_error, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shard_that_the_pageserver_does_not_answer_for_holds_no_other_up() {
+    let world = World::new();
+    world.pageserver.attach(shard(2), layers(2));
+    let host = world.builder().concurrency(NonZeroUsize::new(2).unwrap()).build().spawn();
+    world.pass(PERIOD).await;
+    world.pageserver.hangs(id(1), true);
+    world.pageserver.set_layers(id(2), layers(3));
+    world.pageserver.attach(shard(3), layers(3));
+    // It is looked at before the new one is.
+    host.changed(id(1));
+    host.changed(id(3));
+    world.pass(A_PERIOD_AND_A_BIT).await;
+    assert_eq!(listed(&world, 2).await, Some(3));
+    world.pass(A_PERIOD_AND_A_BIT).await;
+    assert_eq!(listed(&world, 3).await, Some(3));
+    world.pass(TURN_LIMIT).await;
+    let (outcome, why) = last(&host, 1);
+    assert!(outcome == OutcomeKind::Failed && why.starts_with("given up after 600s"), "{why}");
+    world.pageserver.hangs(id(1), false);
+    world.pageserver.set_layers(id(1), layers(4));
+    world.pass(TURN_LIMIT + A_PERIOD_AND_A_BIT).await;
+    assert_eq!(listed(&world, 1).await, Some(4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_panics_has_failed_and_the_next_one_is_as_any_other() {
+    let world = World::new();
+    world.pageserver.panics(id(1), true);
+    let host = world.start();
+    world.pass(PERIOD).await;
+    let expected = (OutcomeKind::Failed, "broke off, which is a bug: the log says where it panicked".to_owned());
+    assert_eq!((last(&host, 1), status(&host, 1).failures), (expected, 1));
+    assert_eq!(turns(&host, "failed", "internal"), 1.0);
+    assert_eq!(world.pageserver.held(), 0);
+    world.pageserver.panics(id(1), false);
+    world.pass(A_PERIOD_AND_A_BIT).await;
+    assert_eq!((listed(&world, 1).await, status(&host, 1).failures), (Some(2), 0));
 }
 
 #[tokio::test(start_paused = true)]

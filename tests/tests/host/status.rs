@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use thermocline::metrics::{Family, Kind, Value};
+use thermocline::metrics::{Family, Kind};
 use thermocline_tests::doubles::{Fault, Flaky};
 
 use super::*;

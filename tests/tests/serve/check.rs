@@ -5,7 +5,7 @@ use std::fs;
 use rstest::rstest;
 
 use crate::command::Run;
-use crate::daemon::{serve, settings};
+use crate::daemon::{Daemon, serve, settings};
 use crate::node::{Node, image};
 
 const SHARD: &str = "0a110000000000000000000000000001";
@@ -99,6 +99,29 @@ fn a_bucket_that_nobody_serves_fails_the_check() {
     command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").env_remove("AWS_PROFILE");
     let run = Run::of(&mut command).exits_with(1);
     assert!(run.stderr.starts_with("error: remote_storage: s3://bucket/prefix/tenants/"), "{}", run.stderr);
+}
+
+#[rstest]
+#[case::below_a_file("text/state")]
+#[case::where_nothing_can_be_made("/proc/nowhere")]
+fn a_state_folder_that_cannot_be_written_fails_the_check(#[case] folder: &str) {
+    let node = node();
+    fs::write(node.root().join("text"), "text").unwrap();
+    let run = Run::of(&mut serve(&settings(&node, &format!("state_dir = {folder:?}")), &["--check"])).exits_with(1);
+    let said = format!("error: state_dir: {}/uploads.redb: ", node.root().join(folder).display());
+    assert!(run.stderr.starts_with(&said), "{said}\n{}", run.stderr);
+}
+
+#[test]
+fn a_check_beside_a_daemon_says_that_it_runs_and_leaves_it_alone() {
+    let node = node();
+    let daemon = Daemon::start(&node, "");
+    let file = node.root().join("thermocline.toml");
+    let text = Run::of(&mut serve(&file, &["--check"])).exits_with(0).text();
+    let state = node.data().join("thermocline/uploads.redb");
+    let said = format!("Now it could not start beside it: state_dir: {}: another host runs on", state.display());
+    assert!(text.contains(&said), "{text}");
+    assert_eq!(daemon.post(&format!("/v1/tenant/{SHARD}/heatmap_upload")).0, 200);
 }
 
 #[test]

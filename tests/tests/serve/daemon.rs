@@ -86,6 +86,17 @@ impl Daemon {
         self.log.recv_timeout(PATIENCE).unwrap()
     }
 
+    /// The message of the next error in the log.
+    #[track_caller]
+    pub(crate) fn error(&self) -> String {
+        loop {
+            let line = self.next();
+            if line["level"] == "ERROR" {
+                return line["message"].as_str().unwrap().to_owned();
+            }
+        }
+    }
+
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 
 use rstest::rstest;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use thermocline_tests::by_hand::ByHand;
 
 use crate::daemon::{Daemon, PATIENCE, serve, settings};
 use crate::node::{Node, image};
@@ -81,12 +83,7 @@ fn a_reload_takes_over_what_can_change_and_names_what_cannot() {
 
     settings(&node, "heatmap_upload_concurrency = 0");
     daemon.signal(Signal::HUP);
-    let refused = loop {
-        let line = daemon.next();
-        if line["level"] == "ERROR" {
-            break line["message"].as_str().unwrap().to_owned();
-        }
-    };
+    let refused = daemon.error();
     let said = "heatmap_upload_concurrency = 0 (line 5): expected a whole number from 1 to 1000";
     assert!(refused.starts_with("not reloaded, the old settings stay: ") && refused.contains(said), "{refused}");
     assert_eq!(json_of(daemon.get("/v1/status")).1["heatmap_upload_concurrency"], 3);
@@ -95,6 +92,88 @@ fn a_reload_takes_over_what_can_change_and_names_what_cannot() {
     daemon.signal(Signal::HUP);
     daemon.logged("reloaded");
     assert_eq!(json_of(daemon.get("/v1/status")).1["heatmap_upload_concurrency"], 8);
+}
+
+/// RFC 8410's example.
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+    MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+
+#[test]
+fn a_reload_without_the_key_is_refused_where_others_can_reach_the_address() {
+    let node = node();
+    fs::write(node.root().join("key.pem"), PUBLIC_KEY).unwrap();
+    let file = settings(&node, "auth.public_key_file = \"key.pem\"");
+    // This one only ever reaches the machine itself, but it is no loopback address as the settings have it.
+    let listen = |address: &str| {
+        let text = fs::read_to_string(&file).unwrap();
+        let rest = text.split_once('\n').unwrap().1;
+        fs::write(&file, format!("listen = {address:?}\n{rest}")).unwrap();
+    };
+    listen("[::ffff:127.0.0.1]:0");
+    let daemon = Daemon::start_with(&mut serve(&file, &[]));
+    assert_eq!(daemon.get("/v1/status").0, 401);
+    let refused = |said: &str| {
+        daemon.signal(Signal::HUP);
+        let line = daemon.error();
+        assert!(line.starts_with("not reloaded, the old settings stay: ") && line.contains(said), "{line}");
+        assert_eq!(daemon.get("/v1/status").0, 401);
+    };
+    settings(&node, "");
+    listen("[::ffff:127.0.0.1]:0");
+    refused("anybody who reaches this address could give commands: set auth.public_key_file");
+    // Nor where the new settings name an address that would do: the old one counts until a restart.
+    settings(&node, "");
+    refused("auth.public_key_file is gone, and [::ffff:127.0.0.1]:0 can be reached by others");
+}
+
+#[rstest]
+#[case::terminate(Signal::TERM, 143)]
+#[case::interrupt(Signal::INT, 130)]
+fn a_second_signal_ends_it_at_once(#[case] second: Signal, #[case] code: i32) {
+    let node = node();
+    let config = node.folder(SHARD).join("config-v1");
+    let text = fs::read_to_string(&config).unwrap().replace("heatmap_period = \"1m\"", "heatmap_period = \"1s\"");
+    fs::write(&config, text).unwrap();
+    // A store that takes a request and never answers.
+    let store = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let file = settings(&node, "shutdown_timeout = \"10m\"");
+    let text = fs::read_to_string(&file).unwrap();
+    let local: String =
+        text.lines().filter(|line| !line.contains("local_path")).map(|line| format!("{line}\n")).collect();
+    let bucket = format!(
+        "[remote_storage]\nbucket_name = \"bucket\"\nbucket_region = \"x\"\nendpoint = \"http://{}\"\n",
+        store.local_addr().unwrap()
+    );
+    fs::write(&file, local + &bucket).unwrap();
+    let mut command = serve(&file, &[]);
+    command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "y").env_remove("AWS_PROFILE");
+    let mut daemon = Daemon::start_with(&mut command);
+    let _asked = store.accept().unwrap();
+    daemon.signal(Signal::TERM);
+    daemon.logged("shutting down");
+    daemon.signal(second);
+    daemon.logged("ends at once");
+    assert_eq!(daemon.ended(), Some(code));
+}
+
+#[test]
+fn what_is_logged_while_a_policy_computes_names_the_tenant() {
+    let node = node();
+    let policy = ByHand::new().name("broken").before_select("unreachable").build().unwrap();
+    fs::write(node.root().join("broken.wasm"), policy).unwrap();
+    let daemon = Daemon::start(&node, "policy.file = \"broken.wasm\"");
+    assert_eq!(daemon.post(&format!("/v1/tenant/{SHARD}/heatmap_upload")).0, 200);
+    let line = loop {
+        let line = daemon.next();
+        if line["message"].as_str().is_some_and(|said| said.ends_with("the built-in policy answers instead")) {
+            break line;
+        }
+    };
+    let span = &line["spans"][0];
+    assert_eq!(
+        (&span["name"], &span["tenant"], &span["trigger"]),
+        (&json!("upload"), &json!(SHARD), &json!("command"))
+    );
 }
 
 #[test]
@@ -120,17 +199,41 @@ fn a_reload_changes_the_period_of_tenants_that_do_not_say() {
     assert!(becomes(7200.0), "{:?}", period());
 }
 
+/// A service manager, which hears what it is told.
+struct Manager(UnixDatagram);
+
+impl Manager {
+    fn new(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Manager(socket)
+    }
+
+    fn next(&self) -> String {
+        let mut told = [0; 512];
+        let bytes = self.0.recv(&mut told).unwrap();
+        String::from_utf8(told[..bytes].to_vec()).unwrap()
+    }
+}
+
+#[test]
+fn the_service_manager_is_told_again_and_again_that_it_lives_where_it_asks_for_that() {
+    let node = node();
+    let path = node.root().join("notify");
+    let manager = Manager::new(&path);
+    let mut command = serve(&settings(&node, ""), &[]);
+    let _daemon = Daemon::start_with(command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000"));
+    let told: Vec<_> = (0..4).map(|_| manager.next()).collect();
+    let count = |what: &str| told.iter().filter(|told| told.trim_end() == what).count();
+    assert_eq!((count("READY=1"), count("WATCHDOG=1")), (1, 3), "{told:?}");
+}
+
 #[test]
 fn the_service_manager_is_told() {
     let node = node();
     let path = node.root().join("notify");
-    let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    let next = || {
-        let mut told = [0; 512];
-        let bytes = socket.recv(&mut told).unwrap();
-        String::from_utf8(told[..bytes].to_vec()).unwrap()
-    };
+    let manager = Manager::new(&path);
+    let next = || manager.next();
     let mut daemon = Daemon::start_with(serve(&settings(&node, ""), &[]).env("NOTIFY_SOCKET", &path));
     assert_eq!(next().trim_end(), "READY=1");
     daemon.signal(Signal::HUP);

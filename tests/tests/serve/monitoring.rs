@@ -95,3 +95,28 @@ fn promtool_takes_the_rules() {
     let output = promtool.args(["check", "rules"]).arg(file("alerts.yml")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn each_alert_fires_where_it_should_and_is_silent_where_it_should() {
+    let Some(mut promtool) = promtool() else { return };
+    let output = promtool.args(["test", "rules"]).arg(file("alerts_test.yml")).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn each_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent() {
+    let text = |name: &str| std::fs::read_to_string(file(name)).unwrap();
+    let (alerts, cases) = (text("alerts.yml"), text("alerts_test.yml"));
+    // Behind each name: when it is looked at, and what is expected.
+    let expected: BTreeSet<_> = cases
+        .split("- alertname: ")
+        .skip(1)
+        .filter_map(|case| Some((case.lines().next()?, case.contains("exp_labels: "))))
+        .collect();
+    let alerts: Vec<_> = alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(alerts.len() > 10, "{alerts:?}");
+    for alert in alerts {
+        assert!(expected.contains(&(alert, true)) && expected.contains(&(alert, false)), "{alert}");
+    }
+}

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use thermocline::clock::Clock;
 use thermocline::datadir::{DEFAULT_UPLOAD_PERIOD, DataDir, DataDirOptions};
 use thermocline::keys;
 use thermocline::layer::{TenantId, TenantShardId};
-use thermocline::policy::{Judge, NO_CONFIG};
+use thermocline::policies::source::FileSource;
+use thermocline::policies::{Policies, PolicyStore, Source};
+use thermocline::policy::{Engine, Judge, Limits as EngineLimits, NO_CONFIG};
 use thermocline::remote::{self, Remote};
 
 use super::auth::PublicKey;
@@ -21,9 +24,11 @@ use crate::location;
 pub(crate) struct Parts {
     pub(crate) data_dir: DataDir,
     pub(crate) remote: Arc<dyn Remote>,
-    pub(crate) judge: Arc<Judge>,
     pub(crate) live: Live,
 }
+
+/// In the state folder: components, what was compiled of them, and the log of who changed what.
+const POLICIES_FOLDER: &str = "policies";
 
 /// Largest file with a key that is read. One has about 110 bytes.
 const MAX_KEY_FILE_BYTES: u64 = 64 << 10;
@@ -38,9 +43,32 @@ pub(crate) async fn open(config: &Config, note_sightings: bool) -> anyhow::Resul
         note_sightings,
     };
     let data_dir = DataDir::open(&config.data_dir, options).context("pageserver.data_dir")?;
+    Ok(Parts { data_dir, remote, live })
+}
+
+/// The policy that the settings name, checked, and nothing of it kept.
+pub(crate) fn policy(config: &Config) -> anyhow::Result<Judge> {
     let policy = PolicyArgs { policy: config.policy_file.clone(), policy_config: Some(config.policy_config.clone()) };
-    let judge = Arc::new(location::judge(&policy).with_context(|| policy_settings(config))?);
-    Ok(Parts { data_dir, remote, judge, live })
+    location::judge(&policy).with_context(|| policy_settings(config))
+}
+
+/// The policies as they were when the daemon ended, and the one that the settings name where that is news.
+pub(crate) async fn policies(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Policies> {
+    let engine = Engine::new(EngineLimits::default())?;
+    let store = PolicyStore::open(&config.state_dir.join(POLICIES_FOLDER)).context("state_dir")?;
+    let policies = Policies::open(engine, store, clock)?;
+    follow(&policies, config).await?;
+    Ok(policies)
+}
+
+/// Lets what the settings say of policies hold, where that is news.
+pub(crate) async fn follow(policies: &Policies, config: &Config) -> anyhow::Result<()> {
+    let file = config.policy_file.as_ref().map(FileSource::new);
+    let source = file.as_ref().map(|file| file as &dyn Source);
+    let followed = policies.follow_configuration(source, None, &config.policy_config).await;
+    followed.with_context(|| policy_settings(config))?;
+    policies.set_rollback_rule(config.rollback);
+    Ok(())
 }
 
 /// The settings that a policy's error is about.

@@ -7,8 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use thermocline::clock::{Clock, SystemClock};
 use thermocline::datadir::{DEFAULT_UPLOAD_PERIOD, DataDir, Location, Watch};
-use thermocline::policy::Judge;
-use thermocline::{Host, HostHandle, State};
+use thermocline::{Host, HostHandle, State, StateError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -39,7 +38,13 @@ fn load(file: &Path) -> anyhow::Result<Loaded> {
 /// Opens all that it would run with, and tells.
 async fn check(file: &Path, loaded: &Loaded) -> anyhow::Result<Verdict> {
     let parts = parts::open(&loaded.config, false).await?;
+    let judge = parts::policy(&loaded.config)?;
     parts::reach(&*parts.remote).await?;
+    // A daemon that serves already may be the one whose settings are looked at before it reads them again.
+    let taken = match State::check(&loaded.config.state_dir.join(STATE_FILE)) {
+        Err(error @ StateError::Locked { .. }) => format!("\nNow it could not start beside it: state_dir: {error}"),
+        checked => checked.map(|()| String::new()).context("state_dir")?,
+    };
     let tenants = parts.data_dir.tenants().await.context("pageserver.data_dir")?;
     let attached = tenants.iter().filter(|tenant| matches!(tenant.location, Location::Attached(_))).count();
 
@@ -49,18 +54,14 @@ async fn check(file: &Path, loaded: &Loaded) -> anyhow::Result<Verdict> {
     }
     let ignored: String = loaded.ignored.iter().map(|name| format!("\n{name} is no setting, and ignored")).collect();
     output::line(format!(
-        "{settings}\n\n{} is right. It would serve {} at http://{}, uploading to {} as {} decides.{ignored}",
+        "{settings}\n\n{} is right. It would serve {} at http://{}, uploading to {} as {} decides.{ignored}{taken}",
         file.display(),
         count(attached as u64, "attached shard"),
         loaded.config.listen,
         loaded.config.remote,
-        policy(&parts.judge),
+        judge.policy().identity(),
     ))?;
     Ok(Verdict::Good)
-}
-
-fn policy(judge: &Judge) -> String {
-    judge.policy().identity().to_string()
 }
 
 async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
@@ -81,7 +82,8 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
     if let Err(error) = parts.data_dir.remove_leftovers(clock.unix_s()).await {
         tracing::warn!("{}: what killed processes left behind stays: {error}", config.state_dir.display());
     }
-    let host = Host::builder(Arc::new(parts.data_dir.clone()), Arc::clone(&parts.remote), Arc::clone(&parts.judge))
+    let policies = parts::policies(&config, Arc::clone(&clock)).await?;
+    let host = Host::builder(Arc::new(parts.data_dir.clone()), Arc::clone(&parts.remote), policies.clone())
         .clock(Arc::clone(&clock))
         .state(state)
         .concurrency(config.concurrency)
@@ -109,7 +111,7 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
     let watchdog = tokio::spawn(systemd::watchdog(clock));
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), %listen, data_dir = %config.data_dir.display(), remote = %config.remote,
-        policy = policy(&parts.judge), credentials = config.public_key_file.is_some(), "started"
+        policy = %policies.active().identity(), credentials = config.public_key_file.is_some(), "started"
     );
     systemd::ready();
 
@@ -122,7 +124,7 @@ async fn daemon(file: &Path, loaded: Loaded) -> anyhow::Result<Verdict> {
             ended = &mut served => anyhow::bail!("the HTTP server has ended, which is a bug: {ended:?}"),
         };
         match asked {
-            Asked::Reload => daemon.reload(file),
+            Asked::Reload => daemon.reload(file).await,
             Asked::End(signal) => break signal,
         }
     };
@@ -184,9 +186,9 @@ struct Daemon {
 
 impl Daemon {
     /// Takes over what can change. A file that is wrong changes nothing.
-    fn reload(&mut self, file: &Path) {
+    async fn reload(&mut self, file: &Path) {
         systemd::reloading();
-        match self.try_reload(file) {
+        match self.try_reload(file).await {
             Ok(needs_restart) if needs_restart.is_empty() => tracing::info!("reloaded"),
             Ok(names) => {
                 tracing::warn!(settings = names.join(", "), "reloaded; what these settings say needs a restart");
@@ -196,7 +198,7 @@ impl Daemon {
         systemd::ready();
     }
 
-    fn try_reload(&self, file: &Path) -> anyhow::Result<Vec<&'static str>> {
+    async fn try_reload(&self, file: &Path) -> anyhow::Result<Vec<&'static str>> {
         let config = load(file)?.config;
         let live = parts::live(&config)?;
         // What asks for no credentials may only be reached from here, and the address is the one it was started with.
@@ -205,6 +207,7 @@ impl Daemon {
             "auth.public_key_file is gone, and {} can be reached by others",
             self.started.listen
         );
+        parts::follow(self.host.policies(), &config).await?;
         self.filter.set(&config.log_filter)?;
         self.host.set_concurrency(config.concurrency);
         self.data_dir.set_default_upload_period(config.heatmap_period.unwrap_or(DEFAULT_UPLOAD_PERIOD));

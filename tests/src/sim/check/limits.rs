@@ -38,7 +38,7 @@ impl Check for Limits {
 
     fn look(&mut self, ledger: &Ledger, event: &Event) -> Vec<String> {
         match event {
-            Event::Started { host, terms } => _ = self.limits.insert(*host, terms.concurrency),
+            Event::Started { host, terms, .. } => _ = self.limits.insert(*host, terms.concurrency),
             Event::Concurrency { host, limit } => {
                 let before = self.limits.insert(*host, *limit).unwrap_or_default();
                 self.lowered.entry(*host).or_default().push((ledger.now, before));

@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use thermocline::policies::RollbackRule;
 use thermocline::policy::NO_CONFIG;
 use thermocline::remote::{RemoteUrl, S3Options, check_key};
 use thermocline::upload::DEFAULT_CONCURRENCY;
@@ -24,7 +25,8 @@ use document::{Document, Given, Written};
 use names::{
     BUCKET_NAME, BUCKET_REGION, CONCURRENCY, DATA_DIR, ENDPOINT, HEATMAP_PERIOD, LISTEN, LOCAL_PATH, LOG_FILTER,
     LOG_FORMAT, MAX_BODY_BYTES, MAX_CONNECTIONS, PATH_STYLE, POLICY_CONFIG, POLICY_FILE, PREFIX_IN_BUCKET,
-    PUBLIC_KEY_FILE, RECHECK_PERIOD, REQUEST_TIMEOUT, RESCAN_PERIOD, SHUTDOWN_TIMEOUT, STATE_DIR, TENANT_SERIES,
+    PUBLIC_KEY_FILE, RECHECK_PERIOD, REQUEST_TIMEOUT, RESCAN_PERIOD, ROLLBACK_FAILURES, ROLLBACK_WINDOW,
+    SHUTDOWN_TIMEOUT, STATE_DIR, TENANT_SERIES,
 };
 use value::Expected;
 
@@ -43,6 +45,9 @@ const DEFAULT_RECHECK: Duration = Duration::from_hours(1);
 /// A service manager loses its patience after a minute or two.
 const SHUTDOWN_RANGE: RangeInclusive<Duration> = SECOND..=Duration::from_mins(10);
 const DEFAULT_SHUTDOWN: Duration = Duration::from_secs(10);
+/// None: a policy that fails stays, and the built-in one answers for it whenever it does.
+const ROLLBACK_FAILURES_RANGE: RangeInclusive<usize> = 0..=RollbackRule::MAX_FAILURES.get();
+const ROLLBACK_WINDOW_RANGE: RangeInclusive<Duration> = SECOND..=DAY;
 /// Each is a few series in whatever scrapes them.
 const TENANT_SERIES_RANGE: RangeInclusive<usize> = 0..=100_000;
 const DEFAULT_TENANT_SERIES: usize = 1000;
@@ -85,6 +90,8 @@ pub struct Config {
     pub policy_file: Option<PathBuf>,
     /// Its configuration, JSON.
     pub policy_config: String,
+    /// When a policy that fails is taken back by itself; `None`: never.
+    pub rollback: Option<RollbackRule>,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What is in it.
@@ -197,6 +204,7 @@ impl Reader<'_> {
         let policy_file = self.optional(POLICY_FILE, "resident-set, built in", value::path);
         let policy_file = policy_file.map(|path| self.folder.join(path));
         let policy_config = self.or(POLICY_CONFIG, NO_CONFIG.to_owned(), value::policy_config);
+        let rollback = self.rollback();
         let log_format = self.or_shown(LOG_FORMAT, LogFormat::Human, "human", value::format);
         let log_filter = self.or(LOG_FILTER, DEFAULT_FILTER.to_owned(), value::filter);
         let public_key_file = self.optional(PUBLIC_KEY_FILE, "none: no credentials", value::path);
@@ -231,6 +239,7 @@ impl Reader<'_> {
             state_dir: state_dir.unwrap_or(default_state),
             policy_file,
             policy_config,
+            rollback,
             log_format,
             log_filter,
             public_key_file,
@@ -239,6 +248,16 @@ impl Reader<'_> {
             request_timeout,
             max_body_bytes,
         })
+    }
+
+    fn rollback(&mut self) -> Option<RollbackRule> {
+        let default = RollbackRule::default();
+        let failures = self
+            .or(ROLLBACK_FAILURES, default.failures.get(), |written| value::number(written, ROLLBACK_FAILURES_RANGE));
+        let window = self.or_duration(ROLLBACK_WINDOW, default.window, |written| {
+            value::duration(written, ROLLBACK_WINDOW_RANGE, None)
+        });
+        Some(RollbackRule { failures: NonZeroUsize::new(failures)?, window })
     }
 
     /// A folder or a bucket, and not both.
@@ -369,8 +388,6 @@ impl Config {
             (RECHECK_PERIOD, self.recheck_period != other.recheck_period),
             (SHUTDOWN_TIMEOUT, self.shutdown_timeout != other.shutdown_timeout),
             (STATE_DIR, self.state_dir != other.state_dir),
-            (POLICY_FILE, self.policy_file != other.policy_file),
-            (POLICY_CONFIG, self.policy_config != other.policy_config),
             (LOG_FORMAT, self.log_format != other.log_format),
             (MAX_CONNECTIONS, self.max_connections != other.max_connections),
         ];

@@ -18,6 +18,8 @@ pub(super) const SHUTDOWN_TIMEOUT: &str = "shutdown_timeout";
 pub(super) const STATE_DIR: &str = "state_dir";
 pub(super) const POLICY_FILE: &str = "policy.file";
 pub(super) const POLICY_CONFIG: &str = "policy.config";
+pub(super) const ROLLBACK_FAILURES: &str = "policy.rollback_failures";
+pub(super) const ROLLBACK_WINDOW: &str = "policy.rollback_window";
 pub(super) const LOG_FORMAT: &str = "log.format";
 pub(super) const LOG_FILTER: &str = "log.filter";
 pub(super) const PUBLIC_KEY_FILE: &str = "auth.public_key_file";
@@ -27,7 +29,7 @@ pub(super) const REQUEST_TIMEOUT: &str = "http.request_timeout";
 pub(super) const MAX_BODY_BYTES: &str = "http.max_body_bytes";
 
 /// All of them, in the order in which they are shown.
-pub(super) const SETTINGS: [&str; 23] = [
+pub(super) const SETTINGS: [&str; 25] = [
     LISTEN,
     DATA_DIR,
     LOCAL_PATH,
@@ -44,6 +46,8 @@ pub(super) const SETTINGS: [&str; 23] = [
     STATE_DIR,
     POLICY_FILE,
     POLICY_CONFIG,
+    ROLLBACK_FAILURES,
+    ROLLBACK_WINDOW,
     LOG_FORMAT,
     LOG_FILTER,
     PUBLIC_KEY_FILE,

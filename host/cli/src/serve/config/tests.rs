@@ -51,6 +51,7 @@ fn the_smallest_file_is_enough_and_the_rest_has_defaults() {
         state_dir: "/data/thermocline".into(),
         policy_file: None,
         policy_config: NO_CONFIG.into(),
+        rollback: Some(RollbackRule::default()),
         log_format: LogFormat::Human,
         log_filter: "info".into(),
         public_key_file: None,
@@ -82,6 +83,8 @@ path_style = false
 [policy]
 file = "policy.wasm"
 config = { hot = 3, names = ["a"] }
+rollback_failures = 0
+rollback_window = "1s"
 [log]
 format = "json"
 filter = "warn,thermocline=debug"
@@ -117,6 +120,7 @@ fn every_setting_is_read() {
         state_dir: "/etc/thermocline/state".into(),
         policy_file: Some("/etc/thermocline/policy.wasm".into()),
         policy_config: r#"{"hot":3,"names":["a"]}"#.into(),
+        rollback: None,
         log_format: LogFormat::Json,
         log_filter: "warn,thermocline=debug".into(),
         public_key_file: Some("/keys/public.pem".into()),
@@ -162,6 +166,8 @@ fn every_setting_is_read() {
 #[case::shutdown_above("shutdown_timeout", "\"601s\"", "a duration from \"1s\" to \"10m\"")]
 #[case::state_dir("state_dir", "[]", "a path")]
 #[case::policy_file("policy.file", "{}", "a path")]
+#[case::rollback_failures("policy.rollback_failures", "10001", "a whole number from 0 to 10000")]
+#[case::rollback_window("policy.rollback_window", "\"0s\"", "a duration from \"1s\" to \"1day\"")]
 #[case::policy_config("policy.config", "\"{}\"", "a table, or in the environment a JSON object")]
 #[case::format("log.format", "\"xml\"", "\"human\" or \"json\"")]
 #[case::filter("log.filter", "\"thermocline=loud\"", "levels as RUST_LOG has them")]
@@ -312,8 +318,10 @@ fn variables_that_others_may_have_meant_are_no_error() {
 #[case::recheck("recheck_period", "\"3h\"", Some("recheck_period"))]
 #[case::shutdown("shutdown_timeout", "\"3s\"", Some("shutdown_timeout"))]
 #[case::state("state_dir", "\"/3\"", Some("state_dir"))]
-#[case::policy("policy.file", "\"/3\"", Some("policy.file"))]
-#[case::policy_config("policy.config", "{ a = 3 }", Some("policy.config"))]
+#[case::policy("policy.file", "\"/3\"", None)]
+#[case::policy_config("policy.config", "{ a = 3 }", None)]
+#[case::rollback_failures("policy.rollback_failures", "3", None)]
+#[case::rollback_window("policy.rollback_window", "\"3s\"", None)]
 #[case::format("log.format", "\"json\"", Some("log.format"))]
 #[case::connections("http.max_connections", "3", Some("http.max_connections"))]
 fn a_change_that_needs_a_restart_is_named(#[case] setting: &str, #[case] value: &str, #[case] named: Option<&str>) {
