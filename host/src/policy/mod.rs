@@ -21,18 +21,20 @@ mod quote;
 mod reasons;
 mod report;
 mod rows;
+mod schema;
 mod selection;
 mod shape;
+mod stack;
 
 pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
 pub use contract::Contract;
 pub use engine::{Engine, EngineError};
 pub use error::{PolicyError, PolicyErrorKind, Step};
+pub(crate) use identity::is_policy_name;
 pub use identity::{
     BadDescription, MAX_NAME_BYTES, MAX_SCHEMA_BYTES, MAX_SUMMARY_BYTES, MAX_VERSION_BYTES, PolicyIdentity,
 };
-pub(crate) use identity::is_policy_name;
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
 pub use queue::{DueUpload, Ranking, UploadQueue};
@@ -40,5 +42,6 @@ pub(crate) use quote::quoted;
 pub use reasons::Reasons;
 pub use report::{Level, LogLine, Report};
 pub use rows::BadRows;
+pub use schema::BadSchema;
 pub use selection::{BadSelection, Selection};
 pub use shape::Shape;
