@@ -45,9 +45,9 @@ enum Meant {
 /// A text that names no policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} names no policy: expected `built-in`, NAME, NAME@VERSION, sha256:DIGEST (at least {} digits), or one of them \
-     with @sha256: and all 64 digits behind it",
-    PolicyRef::MIN_DIGITS
+    "{0:?} names no policy: expected `built-in`, NAME, NAME@VERSION, sha256:DIGEST (at least {digits} digits), or one of \
+     them with @sha256: and all 64 digits behind it",
+    digits = PolicyRef::MIN_DIGITS
 )]
 pub struct BadReference(pub String);
 
