@@ -16,6 +16,9 @@ const DESCRIBE: usize = 64;
 const CONFIGURE: usize = 128;
 const SELECT: usize = 192;
 const RANK: usize = 256;
+const REFUSAL: usize = 640;
+/// An answer of all zeros.
+const NOTHING: usize = 896;
 const TEXTS: usize = 1024;
 const HEAP: usize = 256 << 10;
 
@@ -73,6 +76,36 @@ impl ByHand {
     #[must_use]
     pub fn new() -> Self {
         ByHand::default()
+    }
+
+    /// A policy that passes every check: it refuses what is no JSON object, and lists nothing.
+    #[must_use]
+    pub fn conforming() -> Self {
+        let mut policy = ByHand::new();
+        let message = b"an object, please";
+        let at = policy.bytes(message);
+        policy.put(REFUSAL, &[1]);
+        policy.put(REFUSAL + 4, &words(&[at, u32::try_from(message.len()).unwrap_or(u32::MAX)]));
+        let byte = |at: &str| format!("(i32.load8_u (i32.add (local.get $ptr) {at}))");
+        let (first, last) = (byte("(i32.const 0)"), byte("(i32.sub (local.get $len) (i32.const 1))"));
+        policy.configure(format!(
+            "(if (result i32) (i32.lt_u (local.get $len) (i32.const 2)) (then (i32.const {REFUSAL}))
+               (else (if (result i32)
+                 (i32.and (i32.eq {first} (i32.const 123)) (i32.eq {last} (i32.const 125)))
+                 (then (i32.const {CONFIGURE})) (else (i32.const {REFUSAL})))))"
+        ))
+    }
+
+    /// Lists one row, as hot as this, of tables that have it; of others nothing.
+    #[must_use]
+    pub fn lists(self, row: u32, heat: f32) -> Self {
+        let selection = Selection { heats: Some(vec![heat]), ..Selection::hot(vec![row]) };
+        self.selects(&selection).field("(global $table-rows (mut i32) (i32.const 0))").select(format!(
+            "(global.set $table-rows (call $rows (local.get $layers)))
+             (call $drop-layers (local.get $layers))
+             (if (result i32) (i32.gt_u (global.get $table-rows) (i32.const {row}))
+               (then (i32.const {SELECT})) (else (i32.const {NOTHING})))"
+        ))
     }
 
     setters! {

@@ -299,7 +299,8 @@ impl Policies {
             Which::BuiltIn => {
                 let built_in = self.built_in_policy().ok();
                 let identity = built_in.as_ref().map(|policy| policy.identity());
-                let (name, version) = (identity.and_then(|known| known.name()), identity.and_then(|known| known.version()));
+                let (name, version) =
+                    (identity.and_then(|known| known.name()), identity.and_then(|known| known.version()));
                 (name.map(str::to_owned), version.map(str::to_owned))
             }
             Which::Component(digest) => match standing.installed.get(&digest) {

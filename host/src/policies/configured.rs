@@ -46,4 +46,3 @@ impl Policies {
         compute.run(move || policies.activate(&named, Some(&config), None, &note)).await?.map(Some)
     }
 }
-

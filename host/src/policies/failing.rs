@@ -52,9 +52,8 @@ impl Policies {
     fn take_back_active(&self, seat: &Arc<Seat>, why: &str) {
         let standing = self.0.store.standing();
         let earlier = standing.before.iter().rev();
-        let good = earlier.filter(|chosen| {
-            **chosen != seat.chosen && !standing.rolled_back.contains_key(&chosen.which)
-        });
+        let good =
+            earlier.filter(|chosen| **chosen != seat.chosen && !standing.rolled_back.contains_key(&chosen.which));
         for target in good.cloned().chain([Chosen::default()]) {
             let entry = self.own_entry(Action::Rollback, why.to_owned());
             match self.rollback_to(None, Ok(target), entry) {

@@ -37,13 +37,7 @@ pub(crate) struct Seat {
 
 impl Seat {
     pub(super) fn new(policy: Arc<Policy>, chosen: Chosen, place: Place) -> Self {
-        Seat {
-            judge: Judge::new(policy),
-            chosen,
-            place,
-            failures: Mutex::default(),
-            learned: Mutex::default(),
-        }
+        Seat { judge: Judge::new(policy), chosen, place, failures: Mutex::default(), learned: Mutex::default() }
     }
 
     /// The same, with what it learned while it was watched.

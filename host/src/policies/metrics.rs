@@ -100,11 +100,7 @@ fn watched(status: &ShadowStatus) -> [Family; 4] {
 }
 
 fn labels(policy: &PolicySummary) -> Vec<(&'static str, String)> {
-    vec![
-        ("policy", policy.name.clone()),
-        ("version", policy.version.clone()),
-        ("digest", policy.digest.to_string()),
-    ]
+    vec![("policy", policy.name.clone()), ("version", policy.version.clone()), ("digest", policy.digest.to_string())]
 }
 
 fn number(labels: Vec<(&'static str, String)>, value: u64) -> Sample {

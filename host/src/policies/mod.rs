@@ -24,15 +24,15 @@ pub mod store;
 mod which;
 
 pub use entry::{Action, CONFIGURATION, Entry, HOST, Outcome};
-pub use failures::RollbackRule;
 pub use error::{ChangeError, PoliciesError};
+pub use failures::RollbackRule;
 pub use policies::{Note, Policies, Share};
 pub use reference::{BadReference, PolicyRef};
 pub use scope::Scope;
 pub use source::Source;
 pub use standing::{Chosen, Installed, Shadowed, Standing};
 pub use status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
-pub use store::PolicyStore;
+pub use store::{MAX_INSTALLED, PolicyStore};
 pub use which::Which;
 
 pub(crate) use shadow::{Decided, Watching};

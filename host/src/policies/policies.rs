@@ -314,9 +314,8 @@ impl Policies {
 
     /// Policies that failed too often, and are not tried again until somebody says so.
     pub fn rolled_back(&self) -> Vec<PolicySummary> {
-        let is_rolled_back = |summary: &PolicySummary| {
-            summary.roles.iter().any(|(role, _)| matches!(role, PolicyRole::RolledBack(_)))
-        };
+        let is_rolled_back =
+            |summary: &PolicySummary| summary.roles.iter().any(|(role, _)| matches!(role, PolicyRole::RolledBack(_)));
         self.list().into_iter().filter(is_rolled_back).collect()
     }
 

@@ -30,8 +30,8 @@ pub use identity::{
 };
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
-pub(crate) use quote::quoted;
 pub use queue::{DueUpload, Ranking, UploadQueue};
+pub(crate) use quote::quoted;
 pub use report::{Level, LogLine, Report};
 pub use rows::BadRows;
 pub use selection::{BadSelection, Selection};

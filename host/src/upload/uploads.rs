@@ -100,8 +100,7 @@ impl Underway<'_> {
     /// What is known of a turn of which nobody knows how far it got: its put may still be carried out.
     fn fail(&self, error: UploadError) -> (Attempt, Past) {
         let now = self.clock().elapsed();
-        let attempt =
-            Attempt::without_heatmap(self.shard, Outcome::Failed(error), now.saturating_sub(self.began));
+        let attempt = Attempt::without_heatmap(self.shard, Outcome::Failed(error), now.saturating_sub(self.began));
         (attempt, Past { doubt_until: Some(now.saturating_add(CALL_LIMIT)), ..self.in_doubt.clone() })
     }
 

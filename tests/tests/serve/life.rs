@@ -138,7 +138,8 @@ fn a_second_signal_ends_it_at_once(#[case] second: Signal, #[case] code: i32) {
     let store = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let file = settings(&node, "shutdown_timeout = \"10m\"");
     let text = fs::read_to_string(&file).unwrap();
-    let local: String = text.lines().filter(|line| !line.contains("local_path")).map(|line| format!("{line}\n")).collect();
+    let local: String =
+        text.lines().filter(|line| !line.contains("local_path")).map(|line| format!("{line}\n")).collect();
     let bucket = format!(
         "[remote_storage]\nbucket_name = \"bucket\"\nbucket_region = \"x\"\nendpoint = \"http://{}\"\n",
         store.local_addr().unwrap()
@@ -169,7 +170,10 @@ fn what_is_logged_while_a_policy_computes_names_the_tenant() {
         }
     };
     let span = &line["spans"][0];
-    assert_eq!((&span["name"], &span["tenant"], &span["trigger"]), (&json!("upload"), &json!(SHARD), &json!("command")));
+    assert_eq!(
+        (&span["name"], &span["tenant"], &span["trigger"]),
+        (&json!("upload"), &json!(SHARD), &json!("command"))
+    );
 }
 
 #[test]

@@ -20,3 +20,4 @@ mod life;
 mod monitoring;
 #[path = "../support/node.rs"]
 mod node;
+mod policy_kills;

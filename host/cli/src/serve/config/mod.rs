@@ -25,7 +25,8 @@ use document::{Document, Given, Written};
 use names::{
     BUCKET_NAME, BUCKET_REGION, CONCURRENCY, DATA_DIR, ENDPOINT, HEATMAP_PERIOD, LISTEN, LOCAL_PATH, LOG_FILTER,
     LOG_FORMAT, MAX_BODY_BYTES, MAX_CONNECTIONS, PATH_STYLE, POLICY_CONFIG, POLICY_FILE, PREFIX_IN_BUCKET,
-    PUBLIC_KEY_FILE, RECHECK_PERIOD, REQUEST_TIMEOUT, RESCAN_PERIOD, ROLLBACK_FAILURES, ROLLBACK_WINDOW, SHUTDOWN_TIMEOUT, STATE_DIR, TENANT_SERIES,
+    PUBLIC_KEY_FILE, RECHECK_PERIOD, REQUEST_TIMEOUT, RESCAN_PERIOD, ROLLBACK_FAILURES, ROLLBACK_WINDOW,
+    SHUTDOWN_TIMEOUT, STATE_DIR, TENANT_SERIES,
 };
 use value::Expected;
 
@@ -251,9 +252,8 @@ impl Reader<'_> {
 
     fn rollback(&mut self) -> Option<RollbackRule> {
         let default = RollbackRule::default();
-        let failures = self.or(ROLLBACK_FAILURES, default.failures.get(), |written| {
-            value::number(written, ROLLBACK_FAILURES_RANGE)
-        });
+        let failures = self
+            .or(ROLLBACK_FAILURES, default.failures.get(), |written| value::number(written, ROLLBACK_FAILURES_RANGE));
         let window = self.or_duration(ROLLBACK_WINDOW, default.window, |written| {
             value::duration(written, ROLLBACK_WINDOW_RANGE, None)
         });
