@@ -7,5 +7,7 @@
     (br_if $again (local.tee $step (i32.shr_u (local.get $step) (i32.const 1)))))
   (i32.store (i32.const 131072) (local.get $got))
   (if (i32.eq (global.get $memory-len) (i32.const 4))
-    (then (if (i32.ne (i32.load (global.get $memory)) (local.get $got)) (then (call $set-rows (i32.const 0) (i32.const 0))))))
+    (then
+      (if (i32.ne (i32.load (global.get $memory)) (local.get $got))
+        (then (call $set-rows (i32.const 0) (i32.const 0))))))
   (call $set-memory (i32.const 131072) (i32.const 4)))
