@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -213,6 +214,7 @@ impl Pageserver for LittlePageserver {
                     metadata,
                     access_time: 1_715_107_956,
                     access_count: 1,
+                    resident_since: NonZeroU32::new(1_715_000_000),
                     marks,
                 });
             }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -22,12 +22,33 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_if(path, bytes, || Ok(true))
 }
 
+/// The same, for nobody but this user to read or write.
+///
+/// # Errors
+/// As [`write`].
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, bytes, PRIVATE, || Ok(true))
+}
+
+/// What files may be to whom, before the process's mask takes its part away.
+const SHARED: u32 = 0o666;
+const PRIVATE: u32 = 0o600;
+
 /// The same, if that is still wanted when all that is left to do is the rename: to get bytes onto a disk can take a
 /// while.
 ///
 /// # Errors
 /// As [`write`], and as `still_wanted` gives them.
 pub(crate) fn write_if(path: &Path, bytes: &[u8], still_wanted: impl FnOnce() -> io::Result<bool>) -> io::Result<()> {
+    replace(path, bytes, SHARED, still_wanted)
+}
+
+fn replace(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    still_wanted: impl FnOnce() -> io::Result<bool>,
+) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::other(format!("{} names no file", path.display())))?;
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -38,7 +59,7 @@ pub(crate) fn write_if(path: &Path, bytes: &[u8], still_wanted: impl FnOnce() ->
     temporary_name.push(TEMPORARY_SUFFIX);
 
     let temporary = Temporary(folder.join(temporary_name));
-    let mut file = File::create(&temporary.0)?;
+    let mut file = File::options().write(true).create(true).truncate(true).mode(mode).open(&temporary.0)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     if !still_wanted()? {
@@ -114,6 +135,16 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
         assert_eq!(names(folder.path()), ["heatmap-v1.json"]);
+    }
+
+    #[test]
+    fn a_private_file_is_private_also_where_another_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        write(&path, b"anybody's").unwrap();
+        write_private(&path, b"mine").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]

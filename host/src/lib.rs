@@ -32,6 +32,7 @@
 //!
 //! ```
 //! use std::io;
+//! use std::num::NonZeroU32;
 //! use std::path::PathBuf;
 //! use std::sync::Arc;
 //! use std::time::Duration;
@@ -68,6 +69,7 @@
 //!             metadata: LayerMetadata { file_size: 23_289_856, generation, shard: shard.shard },
 //!             access_time: 1_715_107_956,
 //!             access_count: 1,
+//!             resident_since: NonZeroU32::new(1_715_000_000),
 //!             marks: Marks::RESIDENT | Marks::VISIBLE,
 //!         });
 //!         table.build().map_err(|error| PageserverError::Damaged { shard, why: error.to_string() })

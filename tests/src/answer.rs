@@ -51,6 +51,13 @@ impl Answer {
         self.selection.memory()
     }
 
+    /// Why a layer is where it is, in the policy's words; of calls that
+    /// [asked](crate::Subject::select_with_reasons).
+    pub fn reason(&self, layer: &str) -> Option<&str> {
+        let row = self.names.iter().position(|name| name == layer)?;
+        self.report.reasons.of(u32::try_from(row).ok()?)
+    }
+
     /// What the policy logged. Always empty where it ran natively.
     pub fn log(&self) -> &[LogLine] {
         &self.report.log

@@ -5,11 +5,20 @@
 
 use std::fmt::Write as _;
 
+use thermocline::policy::Contract;
 use thermocline_policy::Selection;
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::Resolve;
 
-const CONTRACT: &str = include_str!("../../wit/policy.wit");
+/// The contract of this version, or head under its name where the host knows no such version.
+fn contract(version: &str) -> String {
+    const HEAD: &str = include_str!("../../wit/policy.wit");
+    let frozen = [(Contract::V0_1, include_str!("../../wit/0.1.0/policy.wit"))];
+    match frozen.into_iter().find(|(contract, _)| contract.version() == version) {
+        Some((_, text)) => text.to_owned(),
+        None => HEAD.replacen(Contract::NEWEST.version(), version, 1),
+    }
+}
 
 /// Where things are in memory: the answers of the exports, texts, and the room that is handed out.
 const DESCRIBE: usize = 64;
@@ -25,6 +34,7 @@ const HEAP: usize = 256 << 10;
 /// A component in the making.
 #[derive(Clone, Debug)]
 pub struct ByHand {
+    contract: String,
     name: Vec<u8>,
     version: Vec<u8>,
     summary: Vec<u8>,
@@ -44,6 +54,7 @@ pub struct ByHand {
 impl Default for ByHand {
     fn default() -> Self {
         ByHand {
+            contract: Contract::NEWEST.version().into(),
             name: b"by-hand".into(),
             version: b"1.2.3".into(),
             summary: b"Written by hand.".into(),
@@ -111,6 +122,8 @@ impl ByHand {
     }
 
     setters! {
+        /// Which version of the contract it is built for; the newest if not said.
+        contract: String,
         /// What it calls itself. Need not be UTF-8.
         name: Vec<u8>,
         /// Which version it claims to be.
@@ -234,7 +247,7 @@ impl ByHand {
 
         let mut module = wat::parse_str(self.text())?;
         let mut resolve = Resolve::default();
-        let package = resolve.push_source("policy.wit", CONTRACT)?;
+        let package = resolve.push_source("policy.wit", &contract(&self.contract))?;
         let world = resolve.select_world(&[package], Some("policy"))?;
         wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
         ComponentEncoder::default().validate(true).module(&module)?.encode()
@@ -257,14 +270,18 @@ impl ByHand {
     }
 
     fn text(&self) -> String {
-        let ByHand { start, describe, configure, select, rank_uploads, fields, data, memory, realloc, .. } = self;
+        let ByHand {
+            contract, start, describe, configure, select, rank_uploads, fields, data, memory, realloc, ..
+        } = self;
+        let reasons = if contract == Contract::V0_1.version() { "" } else { &*imports_of_reasons(contract) };
         format!(
             r#"(module
-              (import "thermocline:policy/tables@0.1.0" "[resource-drop]layer-table" (func $drop-layers (param i32)))
-              (import "thermocline:policy/tables@0.1.0" "[resource-drop]upload-queue" (func $drop-queue (param i32)))
-              (import "thermocline:policy/tables@0.1.0" "[method]layer-table.rows" (func $rows (param i32) (result i32)))
-              (import "thermocline:policy/tables@0.1.0" "[method]layer-table.ids" (func $ids (param i32 i32)))
-              (import "thermocline:policy/log@0.1.0" "write" (func $log (param $level i32) (param i32 i32)))
+              (import "thermocline:policy/tables@{contract}" "[resource-drop]layer-table" (func $drop-layers (param i32)))
+              (import "thermocline:policy/tables@{contract}" "[resource-drop]upload-queue" (func $drop-queue (param i32)))
+              (import "thermocline:policy/tables@{contract}" "[method]layer-table.rows" (func $rows (param i32) (result i32)))
+              (import "thermocline:policy/tables@{contract}" "[method]layer-table.ids" (func $ids (param i32 i32)))
+              (import "thermocline:policy/log@{contract}" "write" (func $log (param $level i32) (param i32 i32)))
+              {reasons}
               {memory}
               (global $heap (mut i32) (i32.const {HEAP}))
               {fields}
@@ -294,6 +311,16 @@ impl ByHand {
               (func (export "rank-uploads") (param $now i64) (param $queue i32) (result i32) {rank_uploads}))"#
         )
     }
+}
+
+/// What versions from 0.2.0 on have.
+fn imports_of_reasons(contract: &str) -> String {
+    format!(
+        r#"(import "thermocline:policy/tables@{contract}" "[method]layer-table.resident-times"
+                (func $resident-times (param i32 i32)))
+              (import "thermocline:policy/reasons@{contract}" "wanted" (func $wanted (result i32)))
+              (import "thermocline:policy/reasons@{contract}" "give" (func $give (param $row i32) (param i32 i32)))"#
+    )
 }
 
 fn words(words: &[u32]) -> Vec<u8> {

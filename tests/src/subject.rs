@@ -6,9 +6,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use thermocline::policy::conformance::{self, Conformance, Depth};
-use thermocline::policy::{Called, Engine, Limits, Policy, PolicyError, Ranking, Report, Selection, UploadQueue};
-use thermocline_policy::{Layers, Policy as NativePolicy, Tenant, Uploads};
+use thermocline::policy::{
+    Called, Engine, Limits, Policy, PolicyError, Ranking, Reasons, Report, Selection, UploadQueue,
+};
+use thermocline_policy::{Layers, Policy as NativePolicy, Tenant, Uploads, with_reasons};
 
+use crate::table::Built;
 use crate::{Answer, Queue, Table};
 
 /// A policy under test: a component under the limits of production, or the same policy compiled natively.
@@ -147,10 +150,27 @@ impl Subject {
         let built = table.build().map_err(Failed::Test)?;
         let Called { answer, report } = match &self.0 {
             Kind::Component(policy) => policy.select(&built.tenant, &built.table, memory)?,
-            Kind::Native(policy) => timed(|| {
-                let answer = policy.select(&built.tenant, &*built.table, memory)?;
-                Selection::check(answer, built.table.rows()).map_err(|bad| bad.to_string())
-            })?,
+            Kind::Native(policy) => timed(|| selected(&**policy, &built, memory))?,
+        };
+        Ok(Answer::new(answer, built.names, report))
+    }
+
+    /// What the policy lists of this table, and [why](Answer::reason).
+    ///
+    /// # Errors
+    /// If it fails, or its answer does not fit the table.
+    pub fn select_with_reasons(&self, table: &Table) -> Result<Answer, Failed> {
+        let built = table.build().map_err(Failed::Test)?;
+        let Called { answer, report } = match &self.0 {
+            Kind::Component(policy) => policy.select_with_reasons(&built.tenant, &built.table, &[])?,
+            Kind::Native(policy) => {
+                let select = || timed(|| selected(&**policy, &built, &[]));
+                let (called, given) = with_reasons(select);
+                let Called { answer, report } = called?;
+                let given = given.iter().map(|(row, reason)| (*row, reason.as_str()));
+                let reasons = Reasons::collect(built.table.rows(), &Limits::default(), given);
+                Called { answer, report: Report { reasons, ..report } }
+            }
         };
         Ok(Answer::new(answer, built.names, report))
     }
@@ -194,6 +214,11 @@ impl fmt::Debug for Subject {
             Kind::Native(_) => f.write_str("a native policy"),
         }
     }
+}
+
+fn selected(policy: &dyn Native, built: &Built, memory: &[u8]) -> Result<Selection, String> {
+    let answer = policy.select(&built.tenant, &*built.table, memory)?;
+    Selection::check(answer, built.table.rows()).map_err(|bad| bad.to_string())
 }
 
 #[allow(clippy::disallowed_methods, reason = "reports how long a real call took")]

@@ -1,5 +1,6 @@
 //! Tables for tests: layers by name, in any order.
 
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -118,6 +119,12 @@ impl Table {
         self.last(|layer| layer.access_count = count)
     }
 
+    /// Since when the layer has been on the pageserver's disk, in seconds since the Unix epoch; not known if not said.
+    #[must_use]
+    pub fn resident_since(self, seconds: u32) -> Self {
+        self.resident().last(|layer| layer.resident_since = NonZeroU32::new(seconds))
+    }
+
     /// The only clock that the policy has, in seconds since the Unix epoch.
     #[must_use]
     pub fn now(mut self, seconds: i64) -> Self {
@@ -152,6 +159,7 @@ impl Table {
             metadata: LayerMetadata { file_size: 8192, generation: Generation::new(1), shard: ShardIndex::UNSHARDED },
             access_time: Table::default().tenant.now,
             access_count: 0,
+            resident_since: None,
             marks: Marks::NONE,
         };
         self.layers.push((name.into(), layer));
@@ -227,18 +235,20 @@ mod tests {
             .size(7)
             .read_at(-1)
             .reads(3)
+            .resident_since(5)
             .timeline("second")
             .l0("over all", 1..2)
             .build()
             .unwrap();
         assert_eq!(built.names, ["early", "late", "over all"]);
-        assert_eq!(Layers::marks(&*built.table)[0], (Marks::DELTA | Marks::VISIBLE).0);
+        assert_eq!(Layers::marks(&*built.table)[0], (Marks::DELTA | Marks::VISIBLE | Marks::RESIDENT).0);
         assert_eq!(Layers::marks(&*built.table)[2], (Marks::DELTA | Marks::L0).0);
         assert_eq!(*Layers::timelines(&*built.table), [0, 0, 1]);
         assert_eq!(*Layers::key_starts_low(&*built.table), [0, 50, 0]);
         assert_eq!(Layers::file_sizes(&*built.table)[0], 7);
         assert_eq!(Layers::access_times(&*built.table)[0], -1);
         assert_eq!(Layers::access_counts(&*built.table)[0], 3);
+        assert_eq!(*Layers::resident_times(&*built.table), [5, 0, 0]);
     }
 
     #[rstest]

@@ -42,6 +42,7 @@ fn table(rows: &[(u8, bool, u64)]) -> Arc<LayerTable> {
             metadata: LayerMetadata::default(),
             access_time: 0,
             access_count: 0,
+            resident_since: None,
             marks: Marks(marks),
         });
     }

@@ -32,6 +32,7 @@ fn table(rows: u64) -> Arc<LayerTable> {
             metadata: LayerMetadata::default(),
             access_time: 0,
             access_count: 0,
+            resident_since: None,
             marks: Marks::RESIDENT | Marks::VISIBLE,
         });
     }
@@ -469,17 +470,21 @@ fn a_configuration_that_is_not_json_never_reaches_the_policy() {
 
 #[rstest]
 #[case::wasi("wasi:cli/environment@0.2.0")]
-#[case::another_contract("thermocline:policy/tables@0.2.0")]
+#[case::an_interface_that_is_none("thermocline:policy/clock@0.2.0")]
+#[case::an_interface_of_a_later_version("thermocline:policy/reasons@0.1.0")]
 fn an_import_that_policies_do_not_get_is_refused(#[case] import: &str) {
     let text = format!(r#"(component (import "{import}" (instance (export "get" (func)))))"#);
     let error = Policy::load(&ENGINE, &wat::parse_str(text).unwrap(), NO_CONFIG).unwrap_err();
     assert_eq!(*error.kind(), PolicyErrorKind::Import(import.into()));
 }
 
-#[test]
-fn an_import_of_the_wrong_type_is_refused() {
-    let text =
-        r#"(component (import "thermocline:policy/log@0.1.0" (instance (export "write" (func (param "x" u8))))))"#;
+#[rstest]
+#[case::oldest("0.1.0")]
+#[case::newest("0.2.0")]
+fn an_import_of_the_wrong_type_is_refused(#[case] contract: &str) {
+    let text = format!(
+        r#"(component (import "thermocline:policy/log@{contract}" (instance (export "write" (func (param "x" u8))))))"#
+    );
     let error = Policy::load(&ENGINE, &wat::parse_str(text).unwrap(), NO_CONFIG).unwrap_err();
     assert!(matches!(error.kind(), PolicyErrorKind::World(_)), "{error}");
 }

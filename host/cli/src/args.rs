@@ -1,11 +1,18 @@
 //! The command line.
 
+mod daemon;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use thermocline::layer::TenantShardId;
 use thermocline::remote::{RemoteUrl, S3Options};
+
+pub use daemon::{
+    ActivateArgs, DEFAULT_URL, DaemonArgs, InstallArgs, ListArgs, LogArgs, Pinned, RemoveArgs, RollbackArgs,
+    ShadowArgs, ShowPolicyArgs,
+};
 
 /// Tells a pageserver's warm standbys which layers to hold.
 ///
@@ -36,7 +43,7 @@ pub enum Command {
         #[command(subcommand)]
         command: HeatmapCommand,
     },
-    /// Build, inspect and check policies
+    /// Build, inspect and check policies, and swap those of a running daemon
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,
@@ -63,6 +70,22 @@ pub enum PolicyCommand {
     Inspect(InspectArgs),
     /// Run a component through the conformance tables; exit code 1 if it fails one
     Check(CheckArgs),
+    /// Check a component, and keep it in a running daemon; it decides nothing yet
+    Install(InstallArgs),
+    /// Which policies a running daemon has, and what each does
+    List(ListArgs),
+    /// One policy of a running daemon: what it says of itself, and how it compares where it is watched
+    Show(ShowPolicyArgs),
+    /// Watch a policy beside the one that decides; nothing of it is used
+    Shadow(ShadowArgs),
+    /// Let a policy decide from now on, for all tenants or for one
+    Activate(ActivateArgs),
+    /// Go back to the policy that decided before
+    Rollback(RollbackArgs),
+    /// Who changed which policy when, and what was refused
+    Log(LogArgs),
+    /// Drop a policy that is not in use from a running daemon
+    Remove(RemoveArgs),
 }
 
 /// Where object storage is.

@@ -1,10 +1,12 @@
 //! What the `thermocline` command does, apart from reading its arguments: so that tests can do it too.
 
 pub mod args;
+mod client;
 mod commands;
 mod location;
 mod output;
 pub mod policy;
+mod policy_answers;
 mod row;
 pub mod serve;
 
@@ -68,6 +70,14 @@ async fn dispatch(command: Command) -> anyhow::Result<Verdict> {
             PolicyCommand::Build(args) => commands::policy::build(&args),
             PolicyCommand::Inspect(args) => commands::policy::inspect(&args),
             PolicyCommand::Check(args) => commands::policy::check(&args),
+            PolicyCommand::Install(args) => commands::policy::install(&args),
+            PolicyCommand::List(args) => commands::policy::list(&args),
+            PolicyCommand::Show(args) => commands::policy::show(&args),
+            PolicyCommand::Shadow(args) => commands::policy::shadow(&args),
+            PolicyCommand::Activate(args) => commands::policy::activate(&args),
+            PolicyCommand::Rollback(args) => commands::policy::rollback(&args),
+            PolicyCommand::Log(args) => commands::policy::log(&args),
+            PolicyCommand::Remove(args) => commands::policy::remove(&args),
         },
     }
 }

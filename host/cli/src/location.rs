@@ -41,20 +41,19 @@ pub(crate) fn judge(args: &PolicyArgs) -> anyhow::Result<Judge> {
 }
 
 pub(crate) fn load_policy(engine: &Engine, file: &Path, config: &str) -> anyhow::Result<Policy> {
-    let component = read_component(engine, file)?;
+    let component = read_component(engine.limits().component_bytes, file)?;
     Policy::load(engine, &component, config).with_context(|| file.display().to_string())
 }
 
 /// A policy as it is, whatever configuration it may need.
 pub(crate) fn load_unconfigured(engine: &Engine, file: &Path) -> anyhow::Result<Policy> {
-    let component = read_component(engine, file)?;
+    let component = read_component(engine.limits().component_bytes, file)?;
     Policy::load_unconfigured(engine, &component).with_context(|| file.display().to_string())
 }
 
-/// A component's bytes. What is larger than the engine takes is not read at all.
-fn read_component(engine: &Engine, file: &Path) -> anyhow::Result<Vec<u8>> {
+/// A component's bytes. What is larger than one may be is not read at all.
+pub(crate) fn read_component(limit: usize, file: &Path) -> anyhow::Result<Vec<u8>> {
     let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
-    let limit = engine.limits().component_bytes;
     if size > limit as u64 {
         bail!("{}: {size} bytes are more than a policy may have: at most {limit}", file.display());
     }

@@ -1,5 +1,7 @@
 //! Which layers a timeline has: what is known of it, and the files on disk.
 
+use std::num::NonZeroU32;
+
 use super::scan::LayerFile;
 use crate::layer::{Generation, LayerMetadata, LayerName, ShardIndex};
 
@@ -27,6 +29,8 @@ pub(super) struct MapLayer {
     pub(super) metadata: LayerMetadata,
     /// When it was last used; `None` where it is not on disk.
     pub(super) accessed_on_disk: Option<i64>,
+    /// Since when it has been on disk, where that is known.
+    pub(super) resident_since: Option<NonZeroU32>,
 }
 
 /// A timeline's layers, and how many files are none of them.
@@ -61,7 +65,12 @@ pub(super) fn combine(known: Known<'_>, mut files: Vec<LayerFile>, location: Loc
     files.sort_unstable();
     let mut map = LayerMap::default();
     let mut known_layers = known.layers().iter().peekable();
-    let absent = |&(name, metadata): &(LayerName, LayerMetadata)| MapLayer { name, metadata, accessed_on_disk: None };
+    let absent = |&(name, metadata): &(LayerName, LayerMetadata)| MapLayer {
+        name,
+        metadata,
+        accessed_on_disk: None,
+        resident_since: None,
+    };
     for files in files.chunk_by(|a, b| a.name == b.name) {
         let Some(&LayerFile { name, .. }) = files.first() else { continue };
         while let Some(before) = known_layers.next_if(|(known, _)| *known < name) {
@@ -84,12 +93,14 @@ pub(super) fn combine(known: Known<'_>, mut files: Vec<LayerFile>, location: Loc
                     shard: location.shard,
                 },
                 accessed_on_disk: Some(file.access_time),
+                resident_since: file.written,
             }),
             (None, Some(entry @ (_, metadata))) => {
                 let file = same(metadata);
                 map.other_incarnations += files.len() - usize::from(file.is_some());
                 let accessed_on_disk = file.map(|file| file.access_time);
-                map.layers.push(MapLayer { accessed_on_disk, ..absent(entry) });
+                let resident_since = file.and_then(|file| file.written);
+                map.layers.push(MapLayer { accessed_on_disk, resident_since, ..absent(entry) });
             }
             (None, None) => map.leftovers += files.len(),
         }
@@ -117,12 +128,14 @@ mod tests {
     }
 
     fn file(lsn: u64, generation: u32, size_bytes: u64) -> LayerFile {
-        LayerFile { name: name(lsn), generation: Generation::new(generation), size_bytes, access_time: 17 }
+        let generation = Generation::new(generation);
+        LayerFile { name: name(lsn), generation, size_bytes, access_time: 17, written: NonZeroU32::new(7) }
     }
 
     fn layer(lsn: u64, generation: u32, file_size: u64, shard: ShardIndex, resident: bool) -> MapLayer {
         let metadata = LayerMetadata { file_size, generation: Generation::new(generation), shard };
-        MapLayer { name: name(lsn), metadata, accessed_on_disk: resident.then_some(17) }
+        let resident_since = NonZeroU32::new(7).filter(|_| resident);
+        MapLayer { name: name(lsn), metadata, accessed_on_disk: resident.then_some(17), resident_since }
     }
 
     fn at_generation_3(known: Known<'_>, files: Vec<LayerFile>) -> LayerMap {

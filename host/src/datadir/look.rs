@@ -114,7 +114,7 @@ fn add(
     table.timeline(timeline);
     table.reserve(map.layers.len());
     let mut listed = listed.iter().peekable();
-    for (&MapLayer { name, metadata, accessed_on_disk }, &visible) in map.layers.iter().zip(visible) {
+    for (&MapLayer { name, metadata, accessed_on_disk, resident_since }, &visible) in map.layers.iter().zip(visible) {
         while listed.next_if(|listed| listed.name < name).is_some() {}
         let listed = listed.next_if(|listed| listed.name == name);
         let mut marks = if visible { Marks::VISIBLE } else { Marks::NONE };
@@ -127,12 +127,14 @@ fn add(
             (None, _) => {}
         }
         let access_time = accessed_on_disk.or(listed.map(|listed| listed.access_time)).unwrap_or_default();
-        table.layer(Layer { timeline, name, metadata, access_time, access_count: 0, marks });
+        table.layer(Layer { timeline, name, metadata, access_time, access_count: 0, resident_since, marks });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU32;
+
     use rstest::rstest;
 
     use super::*;
@@ -156,7 +158,7 @@ mod tests {
     }
 
     fn file(name: LayerName) -> LayerFile {
-        LayerFile { name, generation: Generation::new(1), size_bytes: 8, access_time: 17 }
+        LayerFile { name, generation: Generation::new(1), size_bytes: 8, access_time: 17, written: NonZeroU32::new(7) }
     }
 
     fn index(layers: &[LayerName], ancestor: Option<(u8, u64)>) -> IndexPart {
@@ -262,6 +264,15 @@ mod tests {
         let mut evidence = evidence(&[image(80)], &[image(80)]);
         evidence.heatmap = Some(heatmap(&[(image(80), true)]));
         assert_eq!(rows(evidence), [(80, Marks::RESIDENT | Marks::VISIBLE, 17)]);
+    }
+
+    #[test]
+    fn a_layer_is_resident_since_its_file_was_written() {
+        let mut evidence = evidence(&[image(70), image(80)], &[image(80)]);
+        evidence.heatmap = Some(heatmap(&[(image(70), false)]));
+        let look = evidence.assemble().unwrap();
+        let since: Vec<_> = look.table.layers().map(|layer| (layer.name.lsn_start().0, layer.resident_since)).collect();
+        assert_eq!(since, [(70, None), (80, NonZeroU32::new(7))]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, OsStr};
 use std::io;
 use std::mem::MaybeUninit;
+use std::num::NonZeroU32;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -44,6 +45,9 @@ pub(super) struct LayerFile {
     /// The later of last read and last written, seconds since the Unix epoch: file systems note reads
     /// rarely or never, and a layer was in use when it was written.
     pub(super) access_time: i64,
+    /// Last written, seconds since the Unix epoch: a layer is written once, when it is downloaded or made, and renaming
+    /// leaves the time alone. `None` where the file system has no such time.
+    pub(super) written: Option<NonZeroU32>,
 }
 
 /// Names that mean nothing to us: how many, and the first.
@@ -129,6 +133,7 @@ fn layer_files(
                 generation,
                 size_bytes: u64::try_from(stat.st_size).unwrap_or_default(),
                 access_time: stat.st_atime.max(stat.st_mtime),
+                written: u32::try_from(stat.st_mtime).ok().and_then(NonZeroU32::new),
             }),
             Err(Errno::NOENT) => {}
             Err(errno) => return Err(errno),
@@ -217,7 +222,8 @@ mod tests {
                     name: DELTA.parse().unwrap(),
                     generation: Generation::NONE,
                     size_bytes: 8192,
-                    access_time: 1_715_107_956
+                    access_time: 1_715_107_956,
+                    written: NonZeroU32::new(u32::try_from(written).unwrap()),
                 }
             );
             assert_eq!(scan.unknown, Unknown::default());

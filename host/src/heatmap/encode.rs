@@ -356,6 +356,7 @@ mod tests {
                 },
                 access_time,
                 access_count: 0,
+                resident_since: None,
                 marks: Marks::RESIDENT,
             }
         });
@@ -413,6 +414,7 @@ mod tests {
                 content(&header(), &layers)
             };
             prop_assert_eq!(changed(|layer| layer.access_time = layer.access_time.wrapping_add(1)), before);
+            prop_assert_eq!(changed(|layer| layer.resident_since = Some(std::num::NonZeroU32::MIN)), before);
             prop_assert_ne!(changed(|layer| layer.metadata.file_size ^= 1), before);
             prop_assert_ne!(changed(|layer| layer.metadata.shard.count ^= 1), before);
             prop_assert_ne!(changed(|layer| layer.metadata.generation = match layer.metadata.generation.get() {
@@ -439,6 +441,7 @@ mod tests {
                 },
                 access_time: 1_700_000_000,
                 access_count: 0,
+                resident_since: None,
                 marks: Marks::RESIDENT,
             })
             .collect();
@@ -463,6 +466,7 @@ mod tests {
             },
             access_time: -5,
             access_count: 0,
+            resident_since: None,
             marks: Marks::RESIDENT,
         };
         let table = table(&[layer]);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::hash::Hasher;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -27,6 +28,9 @@ pub struct Layer {
     pub access_time: i64,
     /// Reads since it became resident; 0 where the pageserver does not count.
     pub access_count: u64,
+    /// Since when it has been resident, seconds since the Unix epoch; `None` where that is not known. The table keeps
+    /// it of resident layers only.
+    pub resident_since: Option<NonZeroU32>,
     /// Resident, visible, inherited. The table itself sets what follows from the name: delta and L0.
     pub marks: Marks,
 }
@@ -76,6 +80,8 @@ pub struct LayerTable {
     file_sizes: Column<u64>,
     access_times: Column<i64>,
     access_counts: Column<u64>,
+    /// Half of what policies see of it, since most never ask.
+    resident_since: Vec<Option<NonZeroU32>>,
     derived: Derived,
 }
 
@@ -87,6 +93,7 @@ struct Derived {
     key_starts_low: OnceLock<Column<u64>>,
     key_ends_high: OnceLock<Column<u64>>,
     key_ends_low: OnceLock<Column<u64>>,
+    resident_times: OnceLock<Column<i64>>,
 }
 
 impl LayerTable {
@@ -125,6 +132,7 @@ impl LayerTable {
             metadata,
             access_time,
             access_count: *self.access_counts.get(row as usize)?,
+            resident_since: *self.resident_since.get(row as usize)?,
             marks: Marks(*self.marks.get(row as usize)?),
         })
     }
@@ -192,6 +200,7 @@ columns! {
     file_sizes: u64 = |table| &table.file_sizes;
     access_times: i64 = |table| &table.access_times;
     access_counts: u64 = |table| &table.access_counts;
+    resident_times: i64 = |table| table.derived.resident_times.get_or_init(|| Arc::new(table.resident_seconds()));
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "the upper half fits")]
@@ -211,6 +220,10 @@ impl LayerTable {
             ordinals.extend(rows.map(|_| ordinal));
         }
         ordinals
+    }
+
+    fn resident_seconds(&self) -> Vec<i64> {
+        self.resident_since.iter().map(|since| since.map_or(0, |since| i64::from(since.get()))).collect()
     }
 
     /// SipHash-1-3 with key 0 of timeline, keys, LSNs and kind: policies keep these in their memory, so
@@ -301,6 +314,7 @@ impl LayerTableBuilder {
             file_sizes: Arc::new(column(layers, |layer| layer.metadata.file_size)),
             access_times: Arc::new(column(layers, |layer| layer.access_time)),
             access_counts: Arc::new(column(layers, |layer| layer.access_count)),
+            resident_since: column(layers, |layer| layer.resident_since.filter(|_| layer.marks.is_resident())),
             derived: Derived::default(),
             timelines: std::mem::take(timelines),
         })
@@ -339,6 +353,7 @@ mod tests {
             metadata: LayerMetadata { file_size: lsn * 8192, ..LayerMetadata::default() },
             access_time: 17,
             access_count: 3,
+            resident_since: NonZeroU32::new(5),
             marks: Marks::RESIDENT,
         }
     }
@@ -368,6 +383,24 @@ mod tests {
         let marks: Vec<_> = table.layers().map(|layer| layer.marks).collect();
         let (resident, delta) = (Marks::RESIDENT, Marks::DELTA);
         assert_eq!(marks, [resident | delta | Marks::L0, resident | delta, resident]);
+    }
+
+    #[test]
+    fn resident_times_are_those_of_resident_layers() {
+        let since =
+            |since| Layer { resident_since: NonZeroU32::new(since), ..layer(1, 0, u64::from(since) + 1, false) };
+        let elsewhere = Layer { marks: Marks::VISIBLE, ..since(7) };
+        let table = table(&[since(0), since(1), elsewhere, since(u32::MAX - 1)]);
+        assert_eq!(*Layers::resident_times(&table), [0, 1, 0, i64::from(u32::MAX) - 1]);
+        let kept: Vec<_> = table.layers().map(|layer| layer.resident_since.map(NonZeroU32::get)).collect();
+        assert_eq!(kept, [None, Some(1), None, Some(u32::MAX - 1)]);
+    }
+
+    /// A million layers are held at a time, twice over while a table is made.
+    #[test]
+    fn a_layer_takes_no_more_room_than_it_did() {
+        assert_eq!(size_of::<Layer>(), 120);
+        assert_eq!(size_of::<Option<NonZeroU32>>(), 4);
     }
 
     #[test]

@@ -285,7 +285,7 @@ impl Policies {
         let standing = self.0.store.standing();
         let which = policy.resolve(&standing)?;
         self.meant(entry, which, &standing);
-        let chosen = Chosen { which, config: config.unwrap_or(NO_CONFIG).trim().to_owned() };
+        let chosen = Chosen::new(which, config.unwrap_or(NO_CONFIG));
         let loaded = self.load(&chosen)?;
         // Loading has shown that it is JSON.
         entry.config = raw(&chosen.config);

@@ -85,3 +85,39 @@ pub struct Entry {
     #[serde(flatten)]
     pub outcome: Outcome,
 }
+
+impl Entry {
+    /// Whether the host did it by itself.
+    pub fn is_automatic(&self) -> bool {
+        self.by == HOST
+    }
+}
+
+#[cfg(test)]
+impl Entry {
+    /// Somebody did this, and nothing else is known.
+    pub(super) fn plain(action: Action) -> Self {
+        Entry {
+            seq: 0,
+            at: "2026-11-22T12:30:00Z".into(),
+            action,
+            tenant: None,
+            from: None,
+            to: None,
+            name: None,
+            version: None,
+            config: None,
+            share: None,
+            source: None,
+            size_bytes: None,
+            by: "anna".into(),
+            why: None,
+            outcome: Outcome::Ok,
+        }
+    }
+
+    /// As it is written, for comparisons.
+    pub(super) fn json(&self) -> String {
+        serde_json::to_string(self).unwrap()
+    }
+}

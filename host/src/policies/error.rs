@@ -26,7 +26,7 @@ pub enum ChangeError {
     #[error(transparent)]
     Source(#[from] SourceError),
     /// It is not the one that was meant.
-    #[error("{what} has sha256 {found}, and sha256 {pinned} is what was asked for: nothing was installed")]
+    #[error("{what} has sha256 {found}, and sha256 {pinned} is what was asked for: nothing changed")]
     Pin {
         /// What was fetched.
         what: String,
@@ -57,7 +57,7 @@ pub enum ChangeError {
     #[error("there is no policy {0} here: install it, or see `thermocline policy list`")]
     Unknown(String),
     /// Several are meant.
-    #[error("{reference} may be {}: name one by its digest", .candidates.join(" or "))]
+    #[error("{reference} may be {}: name one of them", .candidates.join(" or "))]
     Ambiguous {
         /// As it was named.
         reference: String,
@@ -81,8 +81,8 @@ pub enum ChangeError {
     /// The share makes no sense.
     #[error("a share is more than 0 and at most 1, and {0} is not")]
     BadShare(f64),
-    /// It could not be written down, so it does not hold.
-    #[error("the change could not be written down, so it does not hold: {0}")]
+    /// The store could not be read, or the change not written down, so that it does not hold.
+    #[error(transparent)]
     Store(#[from] StoreError),
     /// A bug.
     #[error(transparent)]

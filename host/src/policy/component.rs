@@ -7,13 +7,16 @@ use thermocline_policy::{Description, Layers as _, Tenant, Uploads as _};
 use wasmtime::component::Component;
 use wasmtime::{Store, Trap};
 
-use super::bindings::{self, CallState, Exports, PolicyPre, View, lend_layers, lend_uploads};
+use super::bindings::{CallState, Exports, PolicyPre, View};
+use super::compiled;
+use super::contract::Contract;
 use super::engine::Engine;
 use super::error::{PolicyError, PolicyErrorKind, Step, one_line, trap};
 use super::identity::{PolicyIdentity, check_description};
 use super::memory::MemoryMeter;
 use super::queue::{Ranking, UploadQueue};
 use super::quote::quoted;
+use super::reasons::ReasonBook;
 use super::report::{LogBook, Report};
 use super::selection::Selection;
 use super::shape::Shape;
@@ -42,7 +45,7 @@ pub struct Policy {
     size_bytes: usize,
     config: String,
     key: Digest,
-    pre: PolicyPre<CallState>,
+    pre: PolicyPre,
 }
 
 /// An answer, and what it took.
@@ -77,14 +80,12 @@ struct Running {
 impl Running {
     fn describe(&mut self) -> Result<Description, Failure> {
         self.step = Step::Describe;
-        let bindings::Description { name, version, summary, config_schema } =
-            self.exports.call_describe(&mut self.store)?;
-        Ok(Description { name, version, summary, config_schema })
+        Ok(self.exports.describe(&mut self.store)?)
     }
 
     fn configure(&mut self, config: &str) -> Result<(), Failure> {
         self.step = Step::Configure;
-        let answer = self.exports.call_configure(&mut self.store, config)?;
+        let answer = self.exports.configure(&mut self.store, config)?;
         self.accepted(answer)
     }
 
@@ -113,24 +114,67 @@ impl Policy {
     /// # Errors
     /// With what is wrong, and what to do about it.
     pub fn load_unconfigured(engine: &Engine, bytes: &[u8]) -> Result<Self, PolicyError> {
-        let mut identity = PolicyIdentity::unnamed(Digest::of(bytes));
-        let fail = |identity: &PolicyIdentity, kind| PolicyError::new(identity.clone(), kind, Report::default());
-        let shape = Shape::read(bytes, engine.limits().component_bytes).map_err(|kind| fail(&identity, kind))?;
-        let pre = compile(engine, bytes).map_err(|kind| fail(&identity, kind))?;
+        let identity = PolicyIdentity::unnamed(Digest::of(bytes));
+        let checked = || {
+            let shape = Shape::read(bytes, engine.limits().component_bytes)?;
+            let pre = prepare(engine, &compile(engine, bytes)?, shape.contract)?;
+            Ok((shape, pre))
+        };
+        match checked() {
+            Ok((shape, pre)) => Self::asked(engine, bytes.len(), identity, shape, pre),
+            Err(kind) => Err(PolicyError::new(identity, kind, Report::default())),
+        }
+    }
 
+    /// As [`load_unconfigured`](Self::load_unconfigured), with what was [sealed](Self::seal) when this engine compiled
+    /// these very bytes. They were checked then, so this takes a hundredth of the time. `None` if the seal is broken, or is
+    /// that of another component or engine: then it has to be compiled.
+    ///
+    /// `sealed` MUST come out of a place that only this process's user can write. The seal shows damage and mistakes, and
+    /// keeps nobody away.
+    ///
+    /// # Errors
+    /// As [`load_unconfigured`](Self::load_unconfigured).
+    pub(crate) fn load_sealed(engine: &Engine, bytes: &[u8], sealed: &[u8]) -> Result<Option<Self>, PolicyError> {
+        let identity = PolicyIdentity::unnamed(Digest::of(bytes));
+        let Some(component) = compiled::unseal(engine, identity.digest(), sealed) else { return Ok(None) };
+        let read = || {
+            let shape = Shape::read_again(bytes, engine.limits().component_bytes)?;
+            let pre = prepare(engine, &component, shape.contract)?;
+            Ok((shape, pre))
+        };
+        match read() {
+            Ok((shape, pre)) => Self::asked(engine, bytes.len(), identity, shape, pre).map(Some),
+            Err(kind) => Err(PolicyError::new(identity, kind, Report::default())),
+        }
+    }
+
+    /// What the compiler made of the component, for [`load_sealed`](Self::load_sealed). `None` if it cannot be had.
+    pub(crate) fn seal(&self) -> Option<Vec<u8>> {
+        compiled::seal(&self.engine, self.identity.digest(), self.pre.component())
+    }
+
+    /// Asks a policy who it is.
+    fn asked(
+        engine: &Engine,
+        size_bytes: usize,
+        identity: PolicyIdentity,
+        shape: Shape,
+        pre: PolicyPre,
+    ) -> Result<Self, PolicyError> {
         let Called { answer: description, report } = run(engine, &identity, &pre, Work::unasked(), Running::describe)?;
         if let Err(bad) = check_description(&description) {
             return Err(PolicyError::new(identity, PolicyErrorKind::Description(bad), report));
         }
         let digest = identity.digest();
-        identity = PolicyIdentity::named(digest, &description);
+        let identity = PolicyIdentity::named(digest, &description);
 
         Ok(Policy {
             engine: engine.clone(),
             identity,
             description,
             shape,
-            size_bytes: bytes.len(),
+            size_bytes,
             config: NO_CONFIG.into(),
             key: key(digest, NO_CONFIG),
             pre,
@@ -184,20 +228,38 @@ impl Policy {
         table: &Arc<LayerTable>,
         memory: &[u8],
     ) -> Result<Called<Selection>, PolicyError> {
+        self.select_and(false, tenant, table, memory)
+    }
+
+    /// As [`select`](Self::select), and the policy is asked to say in a few words why each row is where it is: in
+    /// [`Report::reasons`]. For people who look: a policy may take longer over it. One that was built before there
+    /// were reasons gives none.
+    ///
+    /// # Errors
+    /// As those of [`select`](Self::select).
+    pub fn select_with_reasons(
+        &self,
+        tenant: &Tenant,
+        table: &Arc<LayerTable>,
+        memory: &[u8],
+    ) -> Result<Called<Selection>, PolicyError> {
+        self.select_and(true, tenant, table, memory)
+    }
+
+    fn select_and(
+        &self,
+        reasons: bool,
+        tenant: &Tenant,
+        table: &Arc<LayerTable>,
+        memory: &[u8],
+    ) -> Result<Called<Selection>, PolicyError> {
         let rows = table.rows();
-        let work = Work { view: View::Layers(Arc::clone(table)), rows, shard: Some(&tenant.shard) };
+        let work = Work { view: View::Layers(Arc::clone(table)), rows, shard: Some(&tenant.shard), reasons };
         run(&self.engine, &self.identity, &self.pre, work, |running| {
             running.configure(&self.config)?;
             running.step = Step::Select;
-            let tenant = bindings::Tenant {
-                shard: tenant.shard.clone(),
-                generation: tenant.generation,
-                now: tenant.now,
-                checkpoint_distance: tenant.checkpoint_distance,
-            };
-            let answer = running.exports.call_select(&mut running.store, &tenant, lend_layers(), memory)?;
-            let bindings::Selection { rows: listed, cold_from, heats, valid_for, memory } = running.accepted(answer)?;
-            let answer = thermocline_policy::Selection { rows: listed, cold_from, heats, valid_for, memory };
+            let answer = running.exports.select(&mut running.store, tenant, memory)?;
+            let answer = running.accepted(answer)?;
             Selection::check(answer, rows).map_err(|bad| Failure::Known(PolicyErrorKind::Selection(bad)))
         })
     }
@@ -207,11 +269,11 @@ impl Policy {
     /// # Errors
     /// If the policy gave no answer, or one that does not fit the queue.
     pub fn rank_uploads(&self, now: i64, queue: &Arc<UploadQueue>) -> Result<Called<Ranking>, PolicyError> {
-        let work = Work { view: View::Uploads(Arc::clone(queue)), rows: queue.rows(), shard: None };
+        let work = Work { view: View::Uploads(Arc::clone(queue)), rows: queue.rows(), shard: None, reasons: false };
         run(&self.engine, &self.identity, &self.pre, work, |running| {
             running.configure(&self.config)?;
             running.step = Step::RankUploads;
-            let answer = running.exports.call_rank_uploads(&mut running.store, now, lend_uploads())?;
+            let answer = running.exports.rank_uploads(&mut running.store, now)?;
             let order = running.accepted(answer)?;
             Ranking::check(order, queue).map_err(|bad| Failure::Known(PolicyErrorKind::Ranking(bad)))
         })
@@ -230,6 +292,11 @@ impl Policy {
     /// What it says of itself.
     pub const fn description(&self) -> &Description {
         &self.description
+    }
+
+    /// The version of the contract that it was built for.
+    pub const fn contract(&self) -> Contract {
+        self.shape.contract
     }
 
     /// What it imports and exports.
@@ -265,20 +332,25 @@ impl std::fmt::Debug for Policy {
 
 /// Compiles on a thread of its own: with a stack of known size, and so that a fault of the compiler ends
 /// that thread and not the host.
-fn compile(engine: &Engine, bytes: &[u8]) -> Result<PolicyPre<CallState>, PolicyErrorKind> {
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PolicyErrorKind> {
     let compiled = std::thread::scope(|scope| {
         let compiler = std::thread::Builder::new().name("policy-compiler".into()).stack_size(COMPILER_STACK_BYTES);
         let compiler = compiler.spawn_scoped(scope, || Component::from_binary(engine.wasmtime(), bytes));
         compiler.map(std::thread::ScopedJoinHandle::join)
     });
-    let component = match compiled {
-        Ok(Ok(Ok(component))) => component,
-        Ok(Ok(Err(error))) => return Err(PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES))),
-        Ok(Err(_)) => return Err(PolicyErrorKind::Compile("the compiler crashed, which is a fault of it".into())),
-        Err(error) => return Err(PolicyErrorKind::Compile(format!("no thread for the compiler: {error}"))),
-    };
+    match compiled {
+        Ok(Ok(Ok(component))) => Ok(component),
+        Ok(Ok(Err(error))) => Err(PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES))),
+        Ok(Err(_)) => Err(PolicyErrorKind::Compile("the compiler crashed, which is a fault of it".into())),
+        Err(error) => Err(PolicyErrorKind::Compile(format!("no thread for the compiler: {error}"))),
+    }
+}
+
+/// Links what was compiled with what policies get.
+fn prepare(engine: &Engine, component: &Component, contract: Contract) -> Result<PolicyPre, PolicyErrorKind> {
     let world = |error: wasmtime::Error| PolicyErrorKind::World(one_line(&error, SHOWN_BYTES));
-    let pre = PolicyPre::new(engine.linker().instantiate_pre(&component).map_err(world)?).map_err(world)?;
+    let linked = engine.linker().instantiate_pre(component).map_err(world)?;
+    let pre = PolicyPre::new(contract, linked).map_err(world)?;
     // What the first call would do otherwise.
     component
         .initialize_copy_on_write_image()
@@ -291,12 +363,14 @@ struct Work<'a> {
     view: View,
     rows: u32,
     shard: Option<&'a str>,
+    /// Whether somebody asks why.
+    reasons: bool,
 }
 
 impl Work<'_> {
     /// A call that works on no table.
     const fn unasked() -> Self {
-        Work { view: View::Nothing, rows: 0, shard: None }
+        Work { view: View::Nothing, rows: 0, shard: None, reasons: false }
     }
 }
 
@@ -305,7 +379,7 @@ impl Work<'_> {
 fn run<T>(
     engine: &Engine,
     identity: &PolicyIdentity,
-    pre: &PolicyPre<CallState>,
+    pre: &PolicyPre,
     work: Work<'_>,
     body: impl FnOnce(&mut Running) -> Result<T, Failure>,
 ) -> Result<Called<T>, PolicyError> {
@@ -321,6 +395,7 @@ fn run<T>(
         view: work.view,
         memory: MemoryMeter::new(limits.memory_for(work.rows)),
         log: LogBook::new(limits.log_lines, limits.log_line_bytes),
+        reasons: work.reasons.then(|| ReasonBook::new(work.rows, limits)),
     };
     let mut store = Store::new(engine.wasmtime(), state);
     store.limiter(|state| &mut state.memory);
@@ -341,7 +416,7 @@ fn run<T>(
         Err(error) => (Err(Failure::Machine(error)), Step::Start, store),
     };
     let fuel = engine.is_metered().then(|| u64::MAX - store.get_fuel().unwrap_or(u64::MAX));
-    let CallState { memory, log, .. } = store.into_data();
+    let CallState { memory, log, reasons, .. } = store.into_data();
     let (log, log_dropped) = log.close();
     let report = Report {
         elapsed: started.elapsed(),
@@ -350,6 +425,7 @@ fn run<T>(
         fuel,
         log,
         log_dropped,
+        reasons: reasons.map(ReasonBook::close).unwrap_or_default(),
     };
     report.trace(identity, work.shard);
     match outcome {

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use thermocline_policy::{Layers, Tenant};
 
 pub use self::tables::{BIG_TABLE_ROWS, sample_layers, sample_table};
-use super::component::Policy;
+use super::component::{Called, Policy};
 use super::error::PolicyErrorKind;
 use super::queue::{DueUpload, UploadQueue};
 use super::selection::{Selection, memory_limit_bytes};
@@ -99,6 +99,7 @@ pub fn check(policy: &Policy, depth: Depth) -> Conformance {
     note("identity", "layers that differ in nothing but identity are treated alike", run.ignores_identity());
     note("own-memory", "it takes back the memory it handed out", run.takes_memory_back());
     note("foreign-memory", "memory that is damaged or of another table does no harm", run.survives_foreign_memory());
+    note("reasons", "asked for reasons it answers the same, and gives them of rows of the table", run.gives_reasons());
     note("rank-uploads", "queues of none, one and a thousand are ranked, the same each time", run.ranks());
     if depth == Depth::Full {
         note(
@@ -218,6 +219,21 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Not among the answers: whoever decides alike may say it otherwise.
+    fn gives_reasons(&mut self) -> Outcome {
+        let table = sample_table(100)?;
+        let unasked = self.select(&table, NOW, &[])?;
+        let asked = self.policy.select_with_reasons(&tenant(NOW), &table, &[]);
+        let Called { answer: asked, report } = asked.map_err(|error| error.kind().to_string())?;
+        if digest_of(&unasked) != digest_of(&asked) {
+            Err(format!("the call that asks was answered otherwise: {}", difference(&unasked, &asked)))
+        } else if report.reasons.out_of_range() > 0 {
+            Err(format!("{} reasons are of rows that the table does not have", report.reasons.out_of_range()))
+        } else {
+            Ok(())
+        }
+    }
+
     fn ranks(&mut self) -> Outcome {
         for rows in [0, 1, 1_000] {
             let due = (0..rows).map(|row: u64| DueUpload {
@@ -245,7 +261,7 @@ impl Run<'_> {
 }
 
 /// What of a row a policy may go by, other than its identity and where its keys are.
-type Kind = (u8, u32, u64, u64, u64, i64, u64);
+type Kind = (u8, u32, u64, u64, u64, i64, u64, i64);
 
 /// How many rows of each kind are hot and cold, and how hot.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -257,7 +273,7 @@ impl Kinds {
         let (marks, timelines) = (Layers::marks(table), Layers::timelines(table));
         let (starts, ends) = (Layers::lsn_starts(table), Layers::lsn_ends(table));
         let (sizes, times) = (Layers::file_sizes(table), Layers::access_times(table));
-        let counts = Layers::access_counts(table);
+        let (counts, since) = (Layers::access_counts(table), Layers::resident_times(table));
         for (place, &row) in answer.rows().iter().enumerate() {
             let row = row as usize;
             let kind = (|| {
@@ -269,6 +285,7 @@ impl Kinds {
                     *sizes.get(row)?,
                     *times.get(row)?,
                     *counts.get(row)?,
+                    *since.get(row)?,
                 ))
             })();
             let heat = answer.heats().and_then(|heats| heats.get(place)).map_or(0, |heat| heat.to_bits());

@@ -1,8 +1,10 @@
 //! The machine that runs policies: one for the process.
 
+use std::hash::Hash;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use siphasher::sip128::{Hasher128, SipHasher13};
 use wasmtime::component::Linker;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmFeatures};
 
@@ -84,6 +86,13 @@ impl Engine {
     /// What a policy may use up here.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// Stands for everything that compiled code depends on: the compiler, its settings, and this machine's features.
+    pub(crate) fn compiled_for(&self) -> String {
+        let mut hasher = SipHasher13::new();
+        self.wasmtime().precompile_compatibility_hash().hash(&mut hasher);
+        format!("{:032x}", hasher.finish128().as_u128())
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use wasmtime::{Trap, WasmBacktrace};
 
+use super::contract::Known;
 use super::identity::{BadDescription, PolicyIdentity};
 use super::quote::quoted;
 use super::report::{Level, Report};
@@ -131,14 +132,37 @@ pub enum PolicyErrorKind {
     /// Damaged, or made for another machine.
     #[error("the file is damaged, or uses a feature of WebAssembly that policies may not use: {0}")]
     Invalid(String),
+    /// The compiler would take too long, or too much memory.
+    #[error(
+        "it is too much work for the compiler: {work} units, and at most {limit} are allowed; its functions have too many \
+         branches, loops and variables: make large ones smaller"
+    )]
+    TooComplex {
+        /// What its functions are together.
+        work: u64,
+        /// What they may be.
+        limit: u64,
+    },
     /// It wants something that policies do not get.
     #[error(
-        "it imports `{0}`, and a policy gets nothing but the tables and the log of `thermocline:policy@0.1.0`: \
-         build it for wasm32-unknown-unknown, against the contract of this version"
+        "it imports `{0}`, and a policy gets nothing but the interfaces of `thermocline:policy`, all of one version \
+         ({known}): build it for wasm32-unknown-unknown, against the contract of one of these",
+        known = Known
     )]
     Import(String),
+    /// It was built for a version of the contract that the host does not know.
+    #[error(
+        "it is built for `thermocline:policy@{0}`, and this host knows {known}: build it against the contract of one of \
+         these, or run a host that knows {0}",
+        known = Known
+    )]
+    Contract(String),
     /// It does not offer what a policy must.
-    #[error("it does not fit the world `policy` of `thermocline:policy@0.1.0`: {0}; build it against that contract")]
+    #[error(
+        "it does not fit the world `policy` of `thermocline:policy` ({known}): {0}; build it against the contract of one \
+         of these",
+        known = Known
+    )]
     World(String),
     /// The compiler gave up.
     #[error("it cannot be compiled: {0}")]

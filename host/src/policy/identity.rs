@@ -95,14 +95,18 @@ pub enum BadDescription {
     Schema(String),
 }
 
+/// Whether a policy may call itself so.
+pub(crate) fn is_policy_name(name: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&name.len())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
 /// Checks what a policy says of itself.
 pub(super) fn check_description(description: &Description) -> Result<(), BadDescription> {
     use super::quote::quoted;
 
     let Description { name, version, summary, config_schema } = description;
-    let named = (1..=MAX_NAME_BYTES).contains(&name.len())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    if !named {
+    if !is_policy_name(name) {
         return Err(BadDescription::Name(quoted(name, MAX_NAME_BYTES)));
     }
     let bad_version = |why: String| Err(BadDescription::Version { version: quoted(version, MAX_VERSION_BYTES), why });

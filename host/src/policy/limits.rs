@@ -37,7 +37,7 @@ pub struct Limits {
     pub time_per_row: Duration,
     /// Bytes of linear memory and tables of one call, in total.
     pub memory_bytes: usize,
-    /// Bytes on top, for each row of the table or queue. All columns together take about 90.
+    /// Bytes on top, for each row of the table or queue. All columns together take about 95.
     pub memory_bytes_per_row: usize,
     /// Bytes of stack. A call runs on its caller's thread, which must have as much left, and half a MiB
     /// more for the host.
@@ -51,6 +51,10 @@ pub struct Limits {
     pub log_line_bytes: usize,
     /// Bytes that are quoted of a policy's error message.
     pub message_bytes: usize,
+    /// Bytes of one reason, where somebody asks why. What is beyond is cut off.
+    pub reason_bytes: usize,
+    /// Bytes of all reasons of a call; rows share those that read alike. Further ones are dropped and counted.
+    pub reasons_bytes: usize,
     /// Calls at the same time, in this process. Calls are computation: more than there are cores slow
     /// each other down.
     pub concurrent_calls: NonZeroU32,
@@ -78,6 +82,8 @@ impl Default for Limits {
             log_lines: 64,
             log_line_bytes: 1 << 10,
             message_bytes: 1 << 10,
+            reason_bytes: 256,
+            reasons_bytes: 16 << 20,
             concurrent_calls: cores.clamp(Self::MIN_CALLS, Self::MAX_CALLS),
             wait: Duration::from_secs(30),
             warm_bytes: 4 << 20,

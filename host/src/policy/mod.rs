@@ -5,8 +5,10 @@
 
 mod bindings;
 mod builtin;
+mod compiled;
 mod component;
 pub mod conformance;
+mod contract;
 mod engine;
 mod error;
 mod identity;
@@ -16,22 +18,27 @@ mod memory;
 mod permits;
 mod queue;
 mod quote;
+mod reasons;
 mod report;
 mod rows;
 mod selection;
 mod shape;
+mod work;
 
 pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
+pub use contract::Contract;
 pub use engine::{Engine, EngineError};
 pub use error::{PolicyError, PolicyErrorKind, Step};
 pub use identity::{
     BadDescription, MAX_NAME_BYTES, MAX_SCHEMA_BYTES, MAX_SUMMARY_BYTES, MAX_VERSION_BYTES, PolicyIdentity,
 };
+pub(crate) use identity::is_policy_name;
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
 pub use queue::{DueUpload, Ranking, UploadQueue};
 pub(crate) use quote::quoted;
+pub use reasons::Reasons;
 pub use report::{Level, LogLine, Report};
 pub use rows::BadRows;
 pub use selection::{BadSelection, Selection};

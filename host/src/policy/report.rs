@@ -6,6 +6,7 @@ pub use thermocline_policy::Level;
 
 use super::identity::PolicyIdentity;
 use super::quote::quoted;
+use super::reasons::Reasons;
 
 /// A line that a policy logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Report {
     pub log: Vec<LogLine>,
     /// Lines that were over the limit and dropped.
     pub log_dropped: u64,
+    /// Why rows are where they are. Only of calls [that ask](super::Policy::select_with_reasons).
+    pub reasons: Reasons,
 }
 
 impl Report {

@@ -2,17 +2,20 @@
 
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, Validator};
 
-use super::bindings::IMPORTS;
+use super::contract::Contract;
 use super::engine::FEATURES;
 use super::error::PolicyErrorKind;
 use super::quote::quoted;
+use super::work::{self, MAX_WORK};
 
-/// Bytes of an error or of a foreign name that are shown.
+/// Bytes of an error that are shown.
 const SHOWN_BYTES: usize = 256;
 
 /// The outside of a component: what it asks for and what it offers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shape {
+    /// The version of the contract that it was built for.
+    pub contract: Contract,
     /// Names of its imports.
     pub imports: Vec<String>,
     /// Names of its exports.
@@ -33,15 +36,26 @@ impl Shape {
             return Err(PolicyErrorKind::CoreModule);
         }
         Validator::new_with_features(FEATURES).validate_all(bytes).map_err(invalid)?;
-        let shape = Self::walk(bytes).map_err(invalid)?;
-        match shape.imports.iter().find(|import| !IMPORTS.contains(&import.as_str())) {
-            Some(foreign) => Err(PolicyErrorKind::Import(quoted(foreign, SHOWN_BYTES))),
-            None => Ok(shape),
+        let work = work::of_component(bytes).map_err(invalid)?;
+        if work > MAX_WORK {
+            return Err(PolicyErrorKind::TooComplex { work, limit: MAX_WORK });
         }
+        Self::read_again(bytes, limit_bytes)
     }
 
-    fn walk(bytes: &[u8]) -> Result<Self, wasmparser::BinaryReaderError> {
-        let mut shape = Shape::default();
+    /// The same, of a file that was read before, to its last byte, and is known to be the same.
+    pub(super) fn read_again(bytes: &[u8], limit_bytes: usize) -> Result<Self, PolicyErrorKind> {
+        if bytes.len() > limit_bytes {
+            return Err(PolicyErrorKind::TooLarge { bytes: bytes.len(), limit: limit_bytes });
+        }
+        let (imports, exports) = Self::walk(bytes).map_err(invalid)?;
+        let contract = Contract::of_imports(imports.iter().map(String::as_str))?;
+        Ok(Shape { contract, imports, exports })
+    }
+
+    /// Names of imports and exports.
+    fn walk(bytes: &[u8]) -> Result<(Vec<String>, Vec<String>), wasmparser::BinaryReaderError> {
+        let (mut imports, mut exports) = (Vec::new(), Vec::new());
         let mut depth = 0_usize;
         for payload in Parser::new(0).parse_all(bytes) {
             match payload? {
@@ -52,19 +66,19 @@ impl Shape {
                         let import = import?;
                         // The world's name for a type of an interface that is imported beside it.
                         if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
-                            shape.imports.push(import.name.name.to_owned());
+                            imports.push(import.name.name.to_owned());
                         }
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 1 => {
                     for export in section {
-                        shape.exports.push(export?.name.name.to_owned());
+                        exports.push(export?.name.name.to_owned());
                     }
                 }
                 _ => {}
             }
         }
-        Ok(shape)
+        Ok((imports, exports))
     }
 }
 

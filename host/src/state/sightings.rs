@@ -175,7 +175,8 @@ mod tests {
         let on_disk = resident.iter().map(|&lsn| (lsn, Marks::RESIDENT));
         for (lsn, marks) in on_disk.chain(elsewhere.iter().map(|&lsn| (lsn, Marks::NONE))) {
             let (name, metadata) = (name(lsn), metadata());
-            builder.layer(Layer { timeline: TIMELINE, name, metadata, access_time: 0, access_count: 0, marks });
+            let (timeline, resident_since) = (TIMELINE, None);
+            builder.layer(Layer { timeline, name, metadata, access_time: 0, access_count: 0, resident_since, marks });
         }
         before.after(&builder.build().unwrap())
     }

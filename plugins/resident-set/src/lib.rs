@@ -6,8 +6,9 @@
 //! pageserver does not tell its standbys to forget everything. It gives no scores.
 
 mod order;
+mod reasons;
 
-use thermocline_policy::{Description, Layers, NO_SETTINGS, Policy, Selection, Tenant, no_settings};
+use thermocline_policy::{Description, Layers, NO_SETTINGS, Policy, Selection, Tenant, no_settings, reasons_wanted};
 
 /// The policy. It has no settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +32,9 @@ impl Policy for ResidentSet {
 
     fn select(&self, _tenant: &Tenant, layers: &dyn Layers, _memory: &[u8]) -> Result<Selection, String> {
         let marks = layers.marks();
+        if reasons_wanted() {
+            reasons::give(&marks);
+        }
         let lsn_ends = layers.lsn_ends().into_owned();
         let order::Listed { rows, cold_from } = order::listed(&marks, lsn_ends);
         Ok(Selection { rows, cold_from, ..Selection::default() })

@@ -110,6 +110,32 @@ fn the_stalest_heatmap_is_uploaded_first(#[case] policy: Subject) -> Result<(), 
     Ok(())
 }
 
+#[rstest]
+#[case::native(native())]
+#[case::component(component())]
+fn it_says_why_where_somebody_asks(#[case] policy: Subject) -> Result<(), Failed> {
+    #[rustfmt::skip]
+    let table = Table::new()
+        .image("base", 0..100, 16).resident().visible()
+        .delta("covered", 0..50, 8..16).resident()
+        .delta("evicted", 0..100, 40..48).visible()
+        .image("was cold", 0..100, 32).visible().inherited_cold();
+    let answer = policy.select_with_reasons(&table)?;
+    let reasons = ["base", "covered", "evicted", "was cold"].map(|layer| answer.reason(layer).unwrap());
+    assert_eq!(
+        reasons,
+        [
+            "hot: resident and visible",
+            "not listed: covered, no read needs it",
+            "not listed: not resident",
+            "cold: inherited as cold, and not downloaded yet"
+        ]
+    );
+    assert_eq!((answer.hot(), answer.cold()), (vec!["base"], vec!["was cold"]));
+    assert_eq!(policy.select(&table)?.reason("base"), None);
+    Ok(())
+}
+
 #[test]
 fn it_does_what_every_policy_must() {
     let conformance = component().conformance(Depth::Full).unwrap();

@@ -20,6 +20,7 @@ pub struct Columns {
     pub file_sizes: Vec<u64>,
     pub access_times: Vec<i64>,
     pub access_counts: Vec<u64>,
+    pub resident_times: Vec<i64>,
 }
 
 /// A queue of due uploads in plain memory. Every column holds as many entries as `ages`.
@@ -60,6 +61,7 @@ impl Layers for Columns {
         file_sizes: u64,
         access_times: i64,
         access_counts: u64,
+        resident_times: i64,
     }
 }
 

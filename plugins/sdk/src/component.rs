@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 use self::bindings::thermocline::policy::log::{self as host_log, Level as HostLevel};
+use self::bindings::thermocline::policy::reasons as host_reasons;
 use self::bindings::{Guest, LayerTable, UploadQueue};
 use crate::{Description, Layers, Level, Policy, Selection, Tenant, Uploads};
 
@@ -108,6 +109,14 @@ pub(crate) fn log(level: Level, message: &str) {
     host_log::write(level, message);
 }
 
+pub(crate) fn reasons_wanted() -> bool {
+    host_reasons::wanted()
+}
+
+pub(crate) fn give_reason(row: u32, reason: &str) {
+    host_reasons::give(row, reason);
+}
+
 /// Columns as the host hands them over: the list it wrote into this instance's memory becomes the
 /// vector, with no copy in between.
 macro_rules! columns {
@@ -137,6 +146,7 @@ impl Layers for LayerTable {
         file_sizes: u64,
         access_times: i64,
         access_counts: u64,
+        resident_times: i64,
     }
 }
 

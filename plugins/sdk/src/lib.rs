@@ -45,11 +45,15 @@ pub mod component;
 mod export;
 mod marks;
 mod policy;
+mod reasons;
 mod settings;
 mod tables;
 
 pub use columns::{Columns, Queue};
 pub use marks::Marks;
 pub use policy::{Description, Level, Policy, Selection, Tenant, log};
+#[cfg(not(target_arch = "wasm32"))]
+pub use reasons::with_reasons;
+pub use reasons::{give_reason, reasons_wanted};
 pub use settings::{NO_SETTINGS, no_settings};
 pub use tables::{Layers, Uploads, stalest_first};

@@ -34,6 +34,9 @@ pub trait Layers {
     fn access_times(&self) -> Cow<'_, [i64]>;
     /// Reads since the layer became resident; 0 where the pageserver does not count.
     fn access_counts(&self) -> Cow<'_, [u64]>;
+    /// Since when the layer has been resident, seconds since the Unix epoch; 0 where that is not known, or it is
+    /// not resident. With the access counts, how often it is read.
+    fn resident_times(&self) -> Cow<'_, [i64]>;
 }
 
 /// Tenant shards whose heatmap upload is due now. Row `i` is the same shard in every column.

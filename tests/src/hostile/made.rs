@@ -9,7 +9,9 @@ const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 
 /// How deep some go.
-const DEPTH: usize = 200_000;
+const DEPTH: usize = 100_000;
+/// How many variables others have.
+const VARIABLES: u64 = 1_000;
 
 /// The bytes of a component that has no file; `None` where there is no such.
 pub(super) fn made(name: &str) -> Option<anyhow::Result<Vec<u8>>> {
@@ -33,6 +35,22 @@ pub(super) fn made(name: &str) -> Option<anyhow::Result<Vec<u8>>> {
         "nested-blocks" => {
             let blocks = [[BLOCK, EMPTY].repeat(DEPTH), vec![END; DEPTH]].concat();
             Ok(core_module(&function(&[leb(0), blocks, vec![END]].concat())))
+        }
+        "nested-loops" => {
+            let loops = [[LOOP, EMPTY].repeat(DEPTH), vec![END; DEPTH]].concat();
+            Ok(core_module(&function(&[leb(0), loops, vec![END]].concat())))
+        }
+        "blocks-in-a-row" => {
+            let blocks = [BLOCK, EMPTY, END].repeat(DEPTH);
+            Ok(core_module(&function(&[leb(0), blocks, vec![END]].concat())))
+        }
+        "loops-over-variables" => {
+            let changed = (0..VARIABLES).flat_map(|variable| {
+                [&[LOCAL_GET], &leb(variable)[..], &[I32_CONST, 1, I32_ADD, LOCAL_SET], &leb(variable)].concat()
+            });
+            let again = [LOCAL_GET, 0, BR_IF, 0, END];
+            let loops = [[LOOP, EMPTY].repeat(200), changed.collect(), again.repeat(200)].concat();
+            Ok(core_module(&function(&[leb(1), leb(VARIABLES), vec![I32], loops, vec![END]].concat())))
         }
         "nested-sums" => {
             let sums = [[I32_CONST, 1].repeat(DEPTH), vec![I32_ADD; DEPTH - 1], vec![DROP]].concat();
@@ -105,7 +123,12 @@ fn schema(name: &str) -> Option<ByHand> {
 }
 
 const I64: u8 = 0x7e;
+const I32: u8 = 0x7f;
 const BLOCK: u8 = 0x02;
+const LOOP: u8 = 0x03;
+const BR_IF: u8 = 0x0d;
+const LOCAL_GET: u8 = 0x20;
+const LOCAL_SET: u8 = 0x21;
 const EMPTY: u8 = 0x40;
 const END: u8 = 0x0b;
 const DROP: u8 = 0x1a;

@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use fastrand::Rng;
 use thermocline::heatmap::{HeatmapLayer, HeatmapTimeline};
@@ -193,7 +194,9 @@ impl Tenant {
             generation: Generation::new(self.generation),
             shard: self.shard.shard,
         };
-        let layer = Layer { timeline, name, metadata, access_time: now_s, access_count: 0, marks: HELD };
+        let resident_since = u32::try_from(now_s).ok().and_then(NonZeroU32::new);
+        let layer =
+            Layer { timeline, name, metadata, access_time: now_s, access_count: 0, resident_since, marks: HELD };
         self.layers.insert((timeline, name), layer);
         Moved::Layers
     }

@@ -30,6 +30,28 @@ fn inspect_says_who_a_component_is_and_what_it_needs() {
     }
 }
 
+#[rstest]
+#[case::oldest("0.1.0")]
+#[case::newest("0.2.0")]
+fn inspect_says_which_contract_a_component_was_built_for(#[case] contract: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.wasm");
+    fs::write(&file, ByHand::new().contract(contract).build().unwrap()).unwrap();
+    let inspected = run(["policy", "inspect", file.to_str().unwrap()]).exits_with(0).text();
+    assert!(inspected.lines().any(|line| line == format!("contract  {contract}")), "{inspected}");
+}
+
+#[test]
+fn a_component_of_a_contract_to_come_is_refused_with_those_that_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.wasm");
+    fs::write(&file, ByHand::new().contract("0.3.0").build().unwrap()).unwrap();
+    let refused = run(["policy", "inspect", file.to_str().unwrap()]).exits_with(1).stderr;
+    let why = "it is built for `thermocline:policy@0.3.0`, and this host knows 0.1.0 or 0.2.0: build it against";
+    assert!(refused.contains(why), "{refused}");
+    assert_eq!(refused.lines().count(), 1, "{refused}");
+}
+
 #[test]
 fn check_runs_the_conformance_tables() {
     let checked = run(["policy", "check", &resident_set()]).exits_with(0);

@@ -11,7 +11,7 @@
 
 mod engine;
 mod judge;
-mod scratch;
+
 mod table;
 
 use std::sync::{Arc, LazyLock};

@@ -20,4 +20,5 @@ mod life;
 mod monitoring;
 #[path = "../support/node.rs"]
 mod node;
+mod policies;
 mod policy_kills;

@@ -1,4 +1,18 @@
-//! `thermocline policy build|inspect|check`.
+//! `thermocline policy`: those who write policies, and those who run them.
+
+mod change;
+mod compared;
+mod install;
+mod list;
+mod log;
+mod show;
+mod shown;
+
+pub(crate) use change::{activate, remove, rollback, shadow};
+pub(crate) use install::install;
+pub(crate) use list::list;
+pub(crate) use log::log;
+pub(crate) use show::show;
 
 use serde::Serialize;
 use thermocline::policy::conformance::{self, Conformance, Depth};
@@ -26,6 +40,7 @@ pub(crate) fn build(args: &BuildArgs) -> anyhow::Result<Verdict> {
 struct Inspected {
     name: String,
     version: String,
+    contract: &'static str,
     summary: String,
     digest: String,
     size_bytes: usize,
@@ -42,6 +57,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> anyhow::Result<Verdict> {
     let inspected = Inspected {
         name: description.name,
         version: description.version,
+        contract: shape.contract.version(),
         summary: description.summary,
         digest: policy.identity().digest().to_string(),
         size_bytes: policy.size_bytes(),
@@ -63,6 +79,7 @@ fn card(inspected: &Inspected) -> anyhow::Result<String> {
     let mut field = |name: &str, value: &str| lines.push(format!("{name:<9} {value}").trim_end().to_owned());
     field("name", &inspected.name);
     field("version", &inspected.version);
+    field("contract", inspected.contract);
     field("summary", &inspected.summary);
     field("digest", &format!("sha256:{}", inspected.digest));
     field("size", &format!("{} ({} bytes)", bytes(inspected.size_bytes as u64), inspected.size_bytes));

@@ -38,6 +38,14 @@ pub(crate) enum Scope {
     Admin,
 }
 
+/// A token that is valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) scope: Scope,
+    /// Whose it is, as whoever signed it says: for logs, and not bounded here.
+    pub(crate) sub: Option<String>,
+}
+
 /// What a request asks to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
@@ -90,6 +98,7 @@ struct Claims {
     nbf: Option<f64>,
     scope: ScopeName,
     tenant_id: Option<String>,
+    sub: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +119,7 @@ impl PublicKey {
     }
 
     /// What a token allows at a time.
-    pub(crate) fn check(&self, token: &str, unix_s: i64) -> Result<Scope, TokenError> {
+    pub(crate) fn check(&self, token: &str, unix_s: i64) -> Result<Grant, TokenError> {
         install_verifier();
         jsonwebtoken::decode_header(token).map_err(|_| TokenError::Malformed)?;
         let mut validation = Validation::new(Algorithm::EdDSA);
@@ -124,7 +133,7 @@ impl PublicKey {
                 }
                 _ => TokenError::Malformed,
             })?;
-        let Claims { exp, nbf, scope, tenant_id } = token.claims;
+        let Claims { exp, nbf, scope, tenant_id, sub } = token.claims;
         #[allow(clippy::cast_precision_loss, reason = "seconds of this age of the universe are exact")]
         let now_s = unix_s as f64;
         if exp + LEEWAY_S <= now_s {
@@ -134,12 +143,13 @@ impl PublicKey {
             return Err(TokenError::Early);
         }
         let tenant = tenant_id.map(|id| id.parse().map_err(|_| TokenError::Claims)).transpose()?;
-        match (scope, tenant) {
-            (ScopeName::Read, _) => Ok(Scope::Read),
-            (ScopeName::Admin, _) => Ok(Scope::Admin),
-            (ScopeName::Tenant, Some(tenant)) => Ok(Scope::Tenant(tenant)),
-            (ScopeName::Tenant, None) => Err(TokenError::Claims),
-        }
+        let scope = match (scope, tenant) {
+            (ScopeName::Read, _) => Scope::Read,
+            (ScopeName::Admin, _) => Scope::Admin,
+            (ScopeName::Tenant, Some(tenant)) => Scope::Tenant(tenant),
+            (ScopeName::Tenant, None) => return Err(TokenError::Claims),
+        };
+        Ok(Grant { scope, sub })
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 /// # Errors
 /// As the file system gives them; and if it is no file but a device or a pipe, which may have no end, is larger, or is no
 /// text.
-pub(super) fn read(path: &Path, limit: u64) -> io::Result<String> {
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<String> {
     // Before it is opened: that of a pipe waits for a writer.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));

@@ -4,10 +4,11 @@ pub mod config;
 pub mod exposition;
 
 mod auth;
-mod bounded_file;
+pub(crate) mod bounded_file;
 mod http;
 mod log;
 mod parts;
+mod policy_service;
 mod run;
 mod service;
 mod systemd;

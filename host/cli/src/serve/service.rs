@@ -11,6 +11,8 @@ use thermocline::layer::TenantShardId;
 use thermocline::metrics::Family;
 use thermocline::upload::Attempt;
 
+use super::policy_service::PolicyService;
+
 /// A running host, as little of it as HTTP needs. See [`HostHandle`] for what each does.
 #[async_trait]
 pub(crate) trait Service: Debug + Send + Sync + 'static {
@@ -19,6 +21,7 @@ pub(crate) trait Service: Debug + Send + Sync + 'static {
     fn shard(&self, shard: TenantShardId) -> Option<ShardStatus>;
     fn shards(&self) -> Vec<ShardStatus>;
     fn metrics(&self, series: usize) -> Vec<Family>;
+    fn policies(&self) -> &dyn PolicyService;
 }
 
 #[async_trait]
@@ -41,5 +44,9 @@ impl Service for HostHandle {
 
     fn metrics(&self, series: usize) -> Vec<Family> {
         HostHandle::metrics(self, series)
+    }
+
+    fn policies(&self) -> &dyn PolicyService {
+        HostHandle::policies(self)
     }
 }

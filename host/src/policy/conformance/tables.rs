@@ -1,5 +1,6 @@
 //! The tables that every policy is shown.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use thermocline_policy::Marks;
@@ -47,18 +48,26 @@ fn sample_layer(number: usize, noise: &mut Noise) -> Layer {
         18 => Marks::VISIBLE | Marks::INHERITED_COLD,
         _ => Marks::NONE,
     };
+    let file_size = 8192 * (1 + noise.below(32_768));
+    let generation = Generation::new(1 + u32::try_from(noise.below(3)).unwrap_or_default());
+    let access_time = NOW - i64::try_from(noise.below(30 * 86_400)).unwrap_or_default();
     Layer {
         timeline: timeline(u8::try_from(number / TIMELINE_LAYERS).unwrap_or(u8::MAX)),
         name,
-        metadata: LayerMetadata {
-            file_size: 8192 * (1 + noise.below(32_768)),
-            generation: Generation::new(1 + u32::try_from(noise.below(3)).unwrap_or_default()),
-            shard: ShardIndex::UNSHARDED,
-        },
-        access_time: NOW - i64::try_from(noise.below(30 * 86_400)).unwrap_or_default(),
+        metadata: LayerMetadata { file_size, generation, shard: ShardIndex::UNSHARDED },
+        access_time,
         access_count: noise.below(1_000),
+        resident_since: resident_since(number, access_time),
         marks,
     }
+}
+
+/// Up to ten days before it was last read, and now and then not known. Without noise, so that all else in a sample is
+/// what it was before layers had this time.
+fn resident_since(number: usize, access_time: i64) -> Option<NonZeroU32> {
+    let before_s = i64::try_from(number.wrapping_mul(7_919) % (10 * 86_400)).unwrap_or_default();
+    let known = !number.is_multiple_of(11);
+    u32::try_from(access_time - before_s).ok().and_then(NonZeroU32::new).filter(|_| known)
 }
 
 /// One layer for each combination of marks that a pageserver can make.
@@ -90,13 +99,18 @@ pub(super) fn extremes() -> Vec<Layer> {
         delta(Key::MIN, key(1), 0, u64::MAX),
         delta(key(1), Key::MAX, u64::MAX - 1, u64::MAX),
     ];
-    let values = [(0, i64::MIN, 0), (u64::MAX, i64::MAX, u64::MAX), (1, 0, 1)];
+    let values = [
+        (0, i64::MIN, 0, None),
+        (u64::MAX, i64::MAX, u64::MAX, Some(NonZeroU32::MAX)),
+        (1, 0, 1, Some(NonZeroU32::MIN)),
+    ];
     let shown = Marks::RESIDENT | Marks::VISIBLE;
     let layers = names.into_iter().flatten().zip(values.into_iter().cycle());
     layers
-        .map(|(name, (file_size, access_time, access_count))| {
+        .map(|(name, (file_size, access_time, access_count, resident_since))| {
             let layer = layer(name, shown);
-            Layer { metadata: LayerMetadata { file_size, ..layer.metadata }, access_time, access_count, ..layer }
+            let metadata = LayerMetadata { file_size, ..layer.metadata };
+            Layer { metadata, access_time, access_count, resident_since, ..layer }
         })
         .collect()
 }
@@ -137,7 +151,8 @@ pub(super) fn noise(bytes: usize) -> Vec<u8> {
 
 fn layer(name: LayerName, marks: Marks) -> Layer {
     let metadata = LayerMetadata { file_size: 8192, generation: Generation::new(1), shard: ShardIndex::UNSHARDED };
-    Layer { timeline: timeline(0), name, metadata, access_time: NOW - 60, access_count: 1, marks }
+    let resident_since = resident_since(1, NOW - 60);
+    Layer { timeline: timeline(0), name, metadata, access_time: NOW - 60, access_count: 1, resident_since, marks }
 }
 
 const fn timeline(number: u8) -> TimelineId {

@@ -1,11 +1,13 @@
 //! The bodies of answers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thermocline::host::{HeatmapStatus, HostStatus, LastJob, PolicyStatus, ShardStatus};
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::AttachMode;
+use thermocline::policies::Scope;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::row::Row;
@@ -65,6 +67,8 @@ pub(super) struct Tenant {
     failures: u32,
     /// The policy that is asked.
     policy: String,
+    /// Where it is asked for this tenant or shard only: which.
+    policy_override: Option<String>,
 }
 
 /// A heatmap in the bucket.
@@ -106,6 +110,10 @@ pub(super) struct Status {
     version: &'static str,
     uptime_s: f64,
     policy: PolicyAnswer,
+    /// Tenants and shards that another policy decides for: `/v1/policy` names them.
+    policy_overrides: usize,
+    /// The policy that is watched, null where none is: `/v1/policy_shadow` says how it compares.
+    policy_shadow: Option<Watched>,
     /// Attached here.
     shards: usize,
     /// Of them, those that are uploaded by schedule.
@@ -134,13 +142,33 @@ struct PolicyAnswer {
     sha256: String,
 }
 
-/// `resident-set 1.0.0`.
-pub(super) fn policy_name(policy: &PolicyStatus) -> String {
-    format!("{} {}", policy.name, policy.version)
+/// A policy that is watched.
+#[derive(Debug, Serialize, ToSchema)]
+struct Watched {
+    /// `built-in`, or `sha256:` and 64 hex digits.
+    policy: String,
+    name: String,
+    version: String,
+    since: String,
+}
+
+/// Tenants and shards that have a policy of their own.
+#[derive(Debug)]
+pub(super) struct Overrides(BTreeSet<Scope>);
+
+impl Overrides {
+    pub(super) fn new(status: &HostStatus) -> Self {
+        Overrides(status.overrides.iter().map(|(scope, _)| *scope).collect())
+    }
+
+    /// What is said of a shard counts over what is said of its tenant.
+    fn of(&self, shard: TenantShardId) -> Option<Scope> {
+        [Scope::Shard(shard), Scope::Tenant(shard.tenant)].into_iter().find(|scope| self.0.contains(scope))
+    }
 }
 
 impl Tenant {
-    pub(super) fn new(status: ShardStatus, policy: String, now_s: i64) -> Self {
+    pub(super) fn new(status: ShardStatus, overrides: &Overrides, now_s: i64) -> Self {
         Tenant {
             shard: status.shard.to_string(),
             generation: status.generation.get(),
@@ -159,7 +187,8 @@ impl Tenant {
             next_due_s: status.next_due.as_ref().map(Duration::as_secs_f64),
             overdue_s: status.overdue.as_secs_f64(),
             failures: status.failures,
-            policy,
+            policy: format!("{} {}", status.policy.name, status.policy.version),
+            policy_override: overrides.of(status.shard).map(|scope| scope.to_string()),
         }
     }
 }
@@ -192,16 +221,25 @@ impl From<LastJob> for Last {
     }
 }
 
+impl From<PolicyStatus> for PolicyAnswer {
+    fn from(status: PolicyStatus) -> Self {
+        PolicyAnswer { name: status.name, version: status.version, sha256: status.digest.to_string() }
+    }
+}
+
 impl From<HostStatus> for Status {
     fn from(status: HostStatus) -> Self {
         Status {
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: status.uptime.as_secs_f64(),
-            policy: PolicyAnswer {
-                name: status.policy.name,
-                version: status.policy.version,
-                sha256: status.policy.digest.to_string(),
-            },
+            policy: status.policy.into(),
+            policy_overrides: status.overrides.len(),
+            policy_shadow: status.shadow.map(|shadow| Watched {
+                policy: shadow.which.to_string(),
+                name: shadow.name,
+                version: shadow.version,
+                since: shadow.since,
+            }),
             shards: status.shards,
             scheduled: status.scheduled,
             without_heatmap: status.without_heatmap,

@@ -5,17 +5,22 @@ mod bounds;
 mod error;
 mod guard;
 mod impatient;
+mod policies;
 mod routes;
 mod server;
 mod stats;
+mod turn;
+mod who;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use thermocline::clock::Clock;
 use thermocline::remote::Remote;
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -36,6 +41,8 @@ pub(crate) struct Api {
     clock: Arc<dyn Clock>,
     live: RwLock<Arc<Live>>,
     stats: Stats,
+    /// A place for each change of policies that may run.
+    changes: Arc<Semaphore>,
     openapi: String,
 }
 
@@ -62,7 +69,9 @@ impl Api {
         let (_, openapi) = documented().split_for_parts();
         // A document of plain data always serialises.
         let openapi = openapi.to_pretty_json().unwrap_or_default();
-        Arc::new(Api { service, remote, clock, live: RwLock::new(Arc::new(live)), stats: Stats::default(), openapi })
+        let live = RwLock::new(Arc::new(live));
+        let changes = Arc::new(Semaphore::new(turn::MAX_CHANGES));
+        Arc::new(Api { service, remote, clock, live, stats: Stats::default(), changes, openapi })
     }
 
     /// From the next request on.
@@ -80,6 +89,8 @@ impl Api {
         router
             .fallback(async || ApiError::no_route())
             .method_not_allowed_fallback(async || ApiError::method())
+            // The bounds are ours.
+            .layer(DefaultBodyLimit::disable())
             .layer(from_fn_with_state(Arc::clone(self), bounds::bound))
             .layer(from_fn_with_state(Arc::clone(self), guard::guard))
             .layer(from_fn(error::as_json))
@@ -95,10 +106,14 @@ impl Api {
         title = "Thermocline",
         description = "Keeps the heatmaps of a pageserver's tenants fresh in object storage, and says how fresh.\n\n\
                        Where a public key is configured, every request but /healthz carries a token (JWT, EdDSA) with \
-                       exp and a scope: read, tenant with a tenant_id, or admin."
+                       exp and a scope: read, tenant with a tenant_id, or admin.\n\n\
+                       Changes of policies are logged with whose they are: the token's sub (at most 128 bytes); where \
+                       there is no token, or none with a sub, what the client says in the header x-thermocline-by, and \
+                       the address that it connects from."
     ),
     tags(
         (name = "tenants", description = "One heatmap for each tenant shard"),
+        (name = "policies", description = "Which policies are installed, decide and are watched, and who changed that"),
         (name = "daemon", description = "The daemon itself"),
     )
 )]
@@ -115,6 +130,16 @@ fn documented() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(routes::tenants))
         .routes(routes!(routes::tenant))
         .routes(routes!(routes::heatmap))
+        .routes(routes!(policies::policies))
+        .routes(routes!(policies::install_policy))
+        .routes(routes!(policies::policy))
+        .routes(routes!(policies::remove_policy))
+        .routes(routes!(policies::activate_policy))
+        .routes(routes!(policies::shadow_policy))
+        .routes(routes!(policies::policy_shadow))
+        .routes(routes!(policies::end_shadow))
+        .routes(routes!(policies::rollback))
+        .routes(routes!(policies::policy_log))
         .routes(routes!(routes::status))
         .routes(routes!(routes::healthz))
         .routes(routes!(routes::metrics))

@@ -16,7 +16,7 @@ use thermocline::remote::Got;
 use thermocline::upload::{GenerateError, Outcome, Skip, UploadError};
 
 use super::Api;
-use super::answers::{Page, Status, Tenant, Tenants, UploadAnswer, policy_name};
+use super::answers::{Overrides, Page, Status, Tenant, Tenants, UploadAnswer};
 use super::error::{ApiError, Msg, with_headers};
 use crate::row::Row;
 use crate::serve::exposition;
@@ -117,14 +117,14 @@ pub(super) async fn tenants(
 ) -> Result<Json<Tenants>, ApiError> {
     let Query(page) = page.map_err(|error| ApiError::bad_request(error.body_text()))?;
     let (limit, after) = page.decode().map_err(ApiError::bad_request)?;
-    let (policy, now_s) = (policy_name(&api.service.status().policy), api.clock.unix_s());
+    let (overrides, now_s) = (Overrides::new(&api.service.status()), api.clock.unix_s());
     let mut shards = api.service.shards();
     shards.retain(|status| after.is_none_or(|after| status.shard > after));
     shards.sort_by_key(|status| status.shard);
     let more = shards.len() > limit;
     shards.truncate(limit);
     let next = shards.last().filter(|_| more).map(|status| status.shard.to_string());
-    let tenants = shards.into_iter().map(|status| Tenant::new(status, policy.clone(), now_s)).collect();
+    let tenants = shards.into_iter().map(|status| Tenant::new(status, &overrides, now_s)).collect();
     Ok(Json(Tenants { tenants, next }))
 }
 
@@ -150,7 +150,7 @@ pub(super) async fn tenant(
     let shard = shard_id(shard)?;
     let status = api.service.shard(shard);
     let status = status.ok_or_else(|| ApiError::not_found(format!("tenant {shard} is not attached here")))?;
-    Ok(Json(Tenant::new(status, policy_name(&api.service.status().policy), api.clock.unix_s())))
+    Ok(Json(Tenant::new(status, &Overrides::new(&api.service.status()), api.clock.unix_s())))
 }
 
 /// One shard's heatmap, the bytes that are in the bucket

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::impatient::Impatient;
+use super::who;
 
 /// Until a request's head is there. Also how long a connection may idle between two requests.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -71,15 +72,15 @@ pub(crate) async fn serve(
             next = next => next,
         };
         while tasks.try_join_next().is_some() {}
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("a connection is not accepted: {error}");
                 clock.sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(router.clone().layer(who::from_peer(peer.ip())));
         let connection =
             builder.serve_connection(TokioIo::new(Impatient::new(stream, limits.write_timeout)), service).into_owned();
         let served = graceful.watch(connection);

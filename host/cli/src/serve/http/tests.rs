@@ -1,5 +1,6 @@
 mod access;
 mod connections;
+mod policies;
 
 use std::collections::BTreeSet;
 
@@ -23,6 +24,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::serve::auth::tests::{NOW_S, TENANT};
+use crate::serve::policy_service::PolicyService;
 
 const SHARD: &str = "0a330000000000000000000000000003-0102";
 
@@ -36,6 +38,7 @@ struct Double {
     arrived: Semaphore,
     /// and takes one.
     gate: Semaphore,
+    policies: policies::Fake,
 }
 
 impl Default for Double {
@@ -46,6 +49,7 @@ impl Default for Double {
             shards: vec![shard_status(SHARD)],
             arrived: Semaphore::new(0),
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
+            policies: policies::Fake::default(),
         }
     }
 }
@@ -84,16 +88,26 @@ impl Service for Double {
             samples: samples.collect(),
         }]
     }
+
+    fn policies(&self) -> &dyn PolicyService {
+        &self.policies
+    }
 }
 
 fn bytes() -> axum::body::Bytes {
     axum::body::Bytes::from_static(b"{\"generation\":1}")
 }
 
+fn resident_set() -> PolicyStatus {
+    PolicyStatus { name: "resident-set".into(), version: "1.0.0".into(), digest: Digest::of(b"") }
+}
+
 fn host_status() -> HostStatus {
     HostStatus {
         uptime: Duration::from_secs(90),
-        policy: PolicyStatus { name: "resident-set".into(), version: "1.0.0".into(), digest: Digest::of(b"") },
+        policy: resident_set(),
+        overrides: Vec::new(),
+        shadow: None,
         shards: 1,
         scheduled: 1,
         due: 0,
@@ -113,6 +127,7 @@ fn shard_status(shard: &str) -> ShardStatus {
         attach_mode: AttachMode::Single,
         active: true,
         upload_period: Duration::from_secs(60),
+        policy: resident_set(),
         heatmap: Some(HeatmapStatus {
             generation: 3,
             written_unix_s: NOW_S - 500,
@@ -404,8 +419,8 @@ async fn every_route_is_in_the_document_with_its_statuses() {
     insta::assert_snapshot!(lines.join("\n"));
 
     // What is routed by name in the sources is in the document.
-    let routed: BTreeSet<&str> =
-        include_str!("mod.rs").split("routes!(routes::").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    let handlers = include_str!("mod.rs").split("routes!(").skip(1).filter_map(|rest| rest.split(')').next());
+    let routed: BTreeSet<&str> = handlers.filter_map(|handler| Some(handler.split_once("::")?.1)).collect();
     let operations =
         document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values());
     let documented: BTreeSet<&str> = operations.map(|operation| operation["operationId"].as_str().unwrap()).collect();

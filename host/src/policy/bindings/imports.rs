@@ -1,101 +1,17 @@
-//! The contract as the host sees it: types and exports from the WIT, imports by hand.
-//!
-//! By hand, because a column is then lowered straight out of the shared vector into the policy's memory,
-//! and because a log line is read in place, as far as it is kept.
+//! What policies may import: defined once, and linked under the name of every version that has it.
 
 use std::sync::Arc;
 
+use wasmtime::StoreContextMut;
 use wasmtime::component::{Linker, LinkerInstance, Resource, ResourceType, WasmStr};
-use wasmtime::{StoreContextMut, bail};
 
-use self::generated::thermocline::policy::log::Level as WitLevel;
-pub(super) use self::generated::{Description, Policy as Exports, PolicyPre, Selection, Tenant};
-use super::memory::MemoryMeter;
-use super::queue::UploadQueue;
-use super::report::{Level, LogBook};
+use super::CallState;
+use super::handles::{LayerTableHandle, UploadQueueHandle};
+use super::v0_2::log::Level as WitLevel;
 use crate::layer::{Column, LayerTable};
-
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    dead_code,
-    clippy::all,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
-    reason = "generated"
-)]
-mod generated {
-    wasmtime::component::bindgen!({
-        path: "../wit",
-        world: "policy",
-        with: {
-            "thermocline:policy/tables.layer-table": super::handles::LayerTableHandle,
-            "thermocline:policy/tables.upload-queue": super::handles::UploadQueueHandle,
-        },
-    });
-}
-
-pub(super) use self::handles::{LayerTableHandle, UploadQueueHandle};
-
-#[allow(unreachable_pub, reason = "the generated module re-exports them")]
-mod handles {
-    /// What a policy's handle to the table stands for: a call has one table, so the handle carries nothing.
-    #[derive(Debug)]
-    pub struct LayerTableHandle;
-
-    /// As [`LayerTableHandle`], for the queue.
-    #[derive(Debug)]
-    pub struct UploadQueueHandle;
-}
-
-/// The interfaces that a policy may import. `types` has no functions, and comes with the others.
-pub(super) const IMPORTS: [&str; 3] = [TABLES, LOG, "thermocline:policy/types@0.1.0"];
-const TABLES: &str = "thermocline:policy/tables@0.1.0";
-const LOG: &str = "thermocline:policy/log@0.1.0";
-
-/// What one call has.
-#[derive(Debug)]
-pub(super) struct CallState {
-    pub(super) view: View,
-    pub(super) memory: MemoryMeter,
-    pub(super) log: LogBook,
-}
-
-/// What a call may look at.
-#[derive(Clone, Debug)]
-pub(super) enum View {
-    Nothing,
-    Layers(Arc<LayerTable>),
-    Uploads(Arc<UploadQueue>),
-}
-
-impl CallState {
-    fn layers(&self) -> wasmtime::Result<&LayerTable> {
-        match &self.view {
-            View::Layers(table) => Ok(table),
-            View::Nothing | View::Uploads(_) => bail!("this call has no table of layers"),
-        }
-    }
-
-    fn uploads(&self) -> wasmtime::Result<&UploadQueue> {
-        match &self.view {
-            View::Uploads(queue) => Ok(queue),
-            View::Nothing | View::Layers(_) => bail!("this call has no queue of uploads"),
-        }
-    }
-}
-
-/// Handles to what [`View`] holds. They are lent for the length of the call.
-pub(super) fn lend_layers() -> Resource<LayerTableHandle> {
-    Resource::new_borrow(0)
-}
-
-pub(super) fn lend_uploads() -> Resource<UploadQueueHandle> {
-    Resource::new_borrow(0)
-}
+use crate::policy::contract::Contract;
+use crate::policy::queue::UploadQueue;
+use crate::policy::report::Level;
 
 /// One import a column. The column is shared for the length of the copy, and copied once: into the
 /// policy's memory.
@@ -108,12 +24,22 @@ macro_rules! columns {
     };
 }
 
-/// Defines all that a policy may import.
-pub(super) fn define_imports(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
-    let mut tables = linker.instance(TABLES)?;
-    define_layer_table(&mut tables)?;
-    define_upload_queue(&mut tables)?;
-    linker.instance(LOG)?.func_wrap("write", write_log)
+/// Defines all that a policy may import, in every version: of each no more than it says, so that a component which says
+/// that it needs no more than an old host has does not.
+pub(in crate::policy) fn define_imports(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+    for contract in Contract::ALL {
+        let mut tables = linker.instance(&contract.import("tables"))?;
+        define_layer_table(&mut tables)?;
+        if contract >= Contract::V0_2 {
+            define_resident_times(&mut tables)?;
+        }
+        define_upload_queue(&mut tables)?;
+        linker.instance(&contract.import("log"))?.func_wrap("write", write_log)?;
+        if contract >= Contract::V0_2 {
+            define_reasons(&mut linker.instance(&contract.import("reasons"))?)?;
+        }
+    }
+    Ok(())
 }
 
 fn define_layer_table(tables: &mut LinkerInstance<'_, CallState>) -> wasmtime::Result<()> {
@@ -137,6 +63,13 @@ fn define_layer_table(tables: &mut LinkerInstance<'_, CallState>) -> wasmtime::R
         "[method]layer-table.file-sizes" => LayerTable::file_sizes: u64,
         "[method]layer-table.access-times" => LayerTable::access_times: i64,
         "[method]layer-table.access-counts" => LayerTable::access_counts: u64,
+    }
+    Ok(())
+}
+
+fn define_resident_times(tables: &mut LinkerInstance<'_, CallState>) -> wasmtime::Result<()> {
+    columns! { tables: LayerTableHandle, layers;
+        "[method]layer-table.resident-times" => LayerTable::resident_times: i64,
     }
     Ok(())
 }
@@ -173,5 +106,22 @@ fn write_log(mut store: StoreContextMut<'_, CallState>, (level, message): (WitLe
     }
     let message = store.data().log.fit(&message.to_str(&store)?);
     store.data_mut().log.push(level, message);
+    Ok(())
+}
+
+fn define_reasons(reasons: &mut LinkerInstance<'_, CallState>) -> wasmtime::Result<()> {
+    reasons
+        .func_wrap("wanted", |store: StoreContextMut<'_, CallState>, (): ()| Ok((store.data().reasons.is_some(),)))?;
+    reasons.func_wrap("give", give_reason)
+}
+
+/// Where nobody asked, or the row is none, the text is not even read.
+fn give_reason(mut store: StoreContextMut<'_, CallState>, (row, reason): (u32, WasmStr)) -> wasmtime::Result<()> {
+    // Taken out, because the text is read in the memory of the same store.
+    let Some(mut book) = store.data_mut().reasons.take() else { return Ok(()) };
+    if book.admits(row) {
+        book.give(row, &reason.to_str(&store)?);
+    }
+    store.data_mut().reasons = Some(book);
     Ok(())
 }
