@@ -55,6 +55,11 @@ impl PolicyRef {
     /// Fewest hex digits that stand for a digest.
     pub const MIN_DIGITS: usize = 8;
 
+    /// The built-in policy.
+    pub const fn built_in() -> Self {
+        PolicyRef { meant: Meant::BuiltIn, pin: None }
+    }
+
     /// Exactly this component.
     pub fn of(digest: Digest) -> Self {
         PolicyRef { meant: Meant::Digest(digest.to_string()), pin: None }

@@ -10,7 +10,7 @@ mod v0_2;
 use std::sync::Arc;
 
 use thermocline_policy::{Description, Selection, Tenant};
-use wasmtime::component::{InstancePre, Resource};
+use wasmtime::component::{Component, InstancePre, Resource};
 use wasmtime::{Store, bail};
 
 use self::handles::{LayerTableHandle, UploadQueueHandle};
