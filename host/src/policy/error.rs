@@ -132,6 +132,17 @@ pub enum PolicyErrorKind {
     /// Damaged, or made for another machine.
     #[error("the file is damaged, or uses a feature of WebAssembly that policies may not use: {0}")]
     Invalid(String),
+    /// The compiler would take too long, or too much memory.
+    #[error(
+        "it is too much work for the compiler: {work} units, and at most {limit} are allowed; its functions have too many \
+         branches, loops and variables: make large ones smaller"
+    )]
+    TooComplex {
+        /// What its functions are together.
+        work: u64,
+        /// What they may be.
+        limit: u64,
+    },
     /// It wants something that policies do not get.
     #[error(
         "it imports `{0}`, and a policy gets nothing but the interfaces of `thermocline:policy`, all of one version \

@@ -25,6 +25,7 @@ mod schema;
 mod selection;
 mod shape;
 mod stack;
+mod work;
 
 pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
