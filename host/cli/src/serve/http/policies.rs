@@ -141,6 +141,8 @@ pub(super) async fn install_policy(
         (status = 403, description = "The token's scope does not allow it", body = Msg),
         (status = 404, description = "Not installed", body = Msg),
         (status = 409, description = "Several are called so", body = Msg),
+        (status = 422, description = "It does not load any more", body = Msg),
+        (status = 503, description = "The store cannot be read", body = Msg),
     ),
     security(("token" = []))
 )]
