@@ -117,7 +117,8 @@ impl ConfigSchema {
         }
         let checked = on_own_stack(WHO, || {
             let mut errors = self.0.validator.iter_errors(config);
-            let mut told: Vec<String> = errors.by_ref().take(SHOWN_ERRORS).map(|error| self.told(&error)).collect();
+            let mut told: Vec<String> =
+                errors.by_ref().take(SHOWN_ERRORS).map(|error| self.told(&error, config)).collect();
             if errors.next().is_some() {
                 told.push("and more".into());
             }
@@ -130,9 +131,16 @@ impl ConfigSchema {
         }
     }
 
-    fn told(&self, error: &jsonschema::ValidationError<'_>) -> String {
+    fn told(&self, error: &jsonschema::ValidationError<'_>, config: &Value) -> String {
+        let nothing_else = error.schema_path().as_str().ends_with("/additionalProperties");
         let what = match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => self.no_such(unexpected, error),
+            // Where no setting is known, the library speaks of the value, and not of its name.
+            ValidationErrorKind::FalseSchema if nothing_else => {
+                let set = config.pointer(error.instance_path().as_str()).and_then(Value::as_object);
+                let names: Vec<String> = set.into_iter().flat_map(serde_json::Map::keys).cloned().collect();
+                self.no_such(&names, error)
+            }
             _ => error.to_string(),
         };
         quoted(&located(error.instance_path(), &what), SHOWN_BYTES)
@@ -231,6 +239,9 @@ mod tests {
         let none = schema(&json!({"type": "object", "additionalProperties": false}));
         assert_eq!(none.check(&json!({})), Ok(()));
         assert_eq!(none.check(&json!({"a": 1})).unwrap_err(), "there is no setting `a` (there are: none)");
+        let none_within = schema(&json!({"properties": {"a": {"additionalProperties": false}}}));
+        let error = none_within.check(&json!({"a": {"b": 1, "c": 2}})).unwrap_err();
+        assert_eq!(error, "/a: there is no setting `b`, `c` (there are: none)");
     }
 
     #[rstest]
