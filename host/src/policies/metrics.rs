@@ -1,6 +1,6 @@
 //! What is counted of policies, beside their calls.
 
-use super::policies::Policies;
+use super::live::Policies;
 use super::status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
 use crate::metrics::{Family, Kind, Sample, Value};
 

@@ -181,6 +181,9 @@ pub enum PolicyErrorKind {
     /// The configuration is not JSON.
     #[error("the configuration must be JSON: {0}")]
     ConfigNotJson(String),
+    /// The configuration is not what the policy says it may be.
+    #[error("the configuration does not fit the policy's own schema: {0}")]
+    ConfigSchema(String),
     /// The policy itself refused, in its own words.
     #[error("`{step}` refused: \"{message}\"")]
     Refused {

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thermocline::Digest;
 use thermocline::policies::source::SourceError;
+use thermocline::policies::store::StoreError;
 use thermocline::policies::{ChangeError, Entry, Note, PolicyRef, Scope, Share, Which};
 use thermocline::policy::PolicyErrorKind;
 use utoipa::IntoParams;
@@ -140,6 +141,8 @@ pub(super) async fn install_policy(
         (status = 403, description = "The token's scope does not allow it", body = Msg),
         (status = 404, description = "Not installed", body = Msg),
         (status = 409, description = "Several are called so", body = Msg),
+        (status = 422, description = "It does not load any more", body = Msg),
+        (status = 503, description = "The store cannot be read", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -423,11 +426,13 @@ impl From<ChangeError> for ApiError {
 fn status_of(error: &ChangeError) -> StatusCode {
     match error {
         ChangeError::Source(SourceError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        ChangeError::Policy(error) => match error.kind() {
+        ChangeError::Policy(error) | ChangeError::Store(StoreError::Policy(error)) => match error.kind() {
             PolicyErrorKind::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             PolicyErrorKind::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         },
+        ChangeError::Store(StoreError::TooLong { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
+        ChangeError::Store(StoreError::Full { .. }) => StatusCode::INSUFFICIENT_STORAGE,
         ChangeError::Source(_) | ChangeError::Pin { .. } | ChangeError::Conformance { .. } => {
             StatusCode::UNPROCESSABLE_ENTITY
         }
