@@ -23,6 +23,7 @@ mod status;
 pub mod store;
 mod which;
 
+pub use change::MAX_OVERRIDES;
 pub use entry::{Action, CONFIGURATION, Entry, HOST, Outcome};
 pub use error::{ChangeError, PoliciesError};
 pub use failures::RollbackRule;
