@@ -43,12 +43,7 @@ pub(crate) fn write_if(path: &Path, bytes: &[u8], still_wanted: impl FnOnce() ->
     replace(path, bytes, SHARED, still_wanted)
 }
 
-fn replace(
-    path: &Path,
-    bytes: &[u8],
-    mode: u32,
-    still_wanted: impl FnOnce() -> io::Result<bool>,
-) -> io::Result<()> {
+fn replace(path: &Path, bytes: &[u8], mode: u32, still_wanted: impl FnOnce() -> io::Result<bool>) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::other(format!("{} names no file", path.display())))?;
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,

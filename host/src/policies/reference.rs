@@ -167,9 +167,7 @@ impl Meant {
         }
         match version {
             None => Some(Meant::Name(name.into())),
-            Some(version) => {
-                semver::Version::parse(version).ok().map(|_| Meant::Version(name.into(), version.into()))
-            }
+            Some(version) => semver::Version::parse(version).ok().map(|_| Meant::Version(name.into(), version.into())),
         }
     }
 }

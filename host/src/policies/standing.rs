@@ -241,14 +241,9 @@ pub(super) mod tests {
     fn what_was_refused_changes_nothing() {
         let entries = [entry(Action::Install, 1), entry(Action::Install, 2), entry(Action::Activate, 1)];
         let before = after(entries.clone());
-        for action in [
-            Action::Install,
-            Action::Remove,
-            Action::Shadow,
-            Action::EndShadow,
-            Action::Activate,
-            Action::Rollback,
-        ] {
+        for action in
+            [Action::Install, Action::Remove, Action::Shadow, Action::EndShadow, Action::Activate, Action::Rollback]
+        {
             let refused = Entry { outcome: Outcome::Refused("no".into()), ..by_host(action, 1, 2) };
             let standing = after(entries.iter().cloned().chain([refused]));
             assert_eq!(standing, Standing { seq: 4, ..before.clone() }, "{action:?}");

@@ -29,10 +29,10 @@ pub use component::{Called, NO_CONFIG, Policy};
 pub use contract::Contract;
 pub use engine::{Engine, EngineError};
 pub use error::{PolicyError, PolicyErrorKind, Step};
+pub(crate) use identity::is_policy_name;
 pub use identity::{
     BadDescription, MAX_NAME_BYTES, MAX_SCHEMA_BYTES, MAX_SUMMARY_BYTES, MAX_VERSION_BYTES, PolicyIdentity,
 };
-pub(crate) use identity::is_policy_name;
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
 pub use queue::{DueUpload, Ranking, UploadQueue};

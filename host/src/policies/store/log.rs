@@ -482,7 +482,10 @@ mod tests {
             Ok(_) => assert_eq!(more, 0),
             Err(error) => {
                 let text = error.to_string();
-                assert!(more == 1 && text.contains("an entry of 1048577 bytes is not written, at most 1048576"), "{text}");
+                assert!(
+                    more == 1 && text.contains("an entry of 1048577 bytes is not written, at most 1048576"),
+                    "{text}"
+                );
             }
         }
         assert_eq!(log.append(install(2)).unwrap().seq, 2 - more as u64, "nothing came of it");

@@ -137,7 +137,9 @@ impl Medium {
                     Err(error) => return Err(error),
                 };
                 // Names that are no text are none of the store's.
-                entries.filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose()).collect()
+                entries
+                    .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+                    .collect()
             }
             Medium::Memory(files) => {
                 let within = format!("{folder}/");

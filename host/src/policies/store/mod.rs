@@ -84,9 +84,13 @@ impl PolicyStore {
     fn tidy(&self) {
         let medium = &self.0.medium;
         let mut folders = vec![String::new(), COMPONENTS.to_owned()];
-        folders.extend(medium.names(compiled::FOLDER).unwrap_or_default().iter().map(|engine| {
-            format!("{}/{engine}", compiled::FOLDER)
-        }));
+        folders.extend(
+            medium
+                .names(compiled::FOLDER)
+                .unwrap_or_default()
+                .iter()
+                .map(|engine| format!("{}/{engine}", compiled::FOLDER)),
+        );
         for folder in folders {
             if let Err(error) = medium.remove_leftovers(&folder) {
                 tracing::warn!("{}: unfinished files stay: {error}", medium.path(&folder).display());
