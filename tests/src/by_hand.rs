@@ -48,6 +48,7 @@ pub struct ByHand {
     data: String,
     next_text: usize,
     memory: String,
+    realloc: String,
 }
 
 impl Default for ByHand {
@@ -67,6 +68,7 @@ impl Default for ByHand {
             data: String::new(),
             next_text: TEXTS,
             memory: "(memory (export \"memory\") 16)".into(),
+            realloc: "(local.get $at)".into(),
         }
     }
 }
@@ -144,6 +146,8 @@ impl ByHand {
         rank_uploads: String,
         /// The memory; exported as `memory`.
         memory: String,
+        /// Where what the host hands over goes: leaves the address of the room, of `$at`, where there is some.
+        realloc: String,
     }
 
     /// More of the module: functions, tables, globals.
@@ -151,6 +155,20 @@ impl ByHand {
     pub fn field(mut self, field: &str) -> Self {
         self.fields.push_str(field);
         self
+    }
+
+    /// Runs `code` before the well behaved `describe`.
+    #[must_use]
+    pub fn before_describe(self, code: &str) -> Self {
+        let describe = format!("{code} {}", self.describe);
+        self.describe(describe)
+    }
+
+    /// Runs `code` before the well behaved `configure`.
+    #[must_use]
+    pub fn before_configure(self, code: &str) -> Self {
+        let configure = format!("{code} {}", self.configure);
+        self.configure(configure)
     }
 
     /// Runs `code` before the well behaved `select`.
@@ -252,7 +270,9 @@ impl ByHand {
     }
 
     fn text(&self) -> String {
-        let ByHand { contract, start, describe, configure, select, rank_uploads, fields, data, memory, .. } = self;
+        let ByHand {
+            contract, start, describe, configure, select, rank_uploads, fields, data, memory, realloc, ..
+        } = self;
         let reasons = if contract == Contract::V0_1.version() { "" } else { &*imports_of_reasons(contract) };
         format!(
             r#"(module
@@ -268,8 +288,7 @@ impl ByHand {
               {data}
               (func $start {start})
               (start $start)
-              (func (export "cabi_realloc") (param $old i32) (param $old-len i32) (param $align i32) (param $len i32)
-                (result i32)
+              (func $alloc (param $len i32) (result i32)
                 (local $at i32) (local $missing i32)
                 (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
                 (global.set $heap (i32.add (local.get $at) (local.get $len)))
@@ -278,6 +297,11 @@ impl ByHand {
                 (if (i32.gt_s (local.get $missing) (i32.const 0))
                   (then (if (i32.eq (memory.grow (local.get $missing)) (i32.const -1)) (then unreachable))))
                 (local.get $at))
+              (func (export "cabi_realloc") (param $old i32) (param $old-len i32) (param $align i32) (param $len i32)
+                (result i32)
+                (local $at i32)
+                (local.set $at (call $alloc (local.get $len)))
+                {realloc})
               (func (export "describe") (result i32) {describe})
               (func (export "configure") (param $ptr i32) (param $len i32) (result i32) {configure})
               (func (export "select")

@@ -40,6 +40,7 @@
 mod answer;
 pub mod by_hand;
 pub mod doubles;
+pub mod hostile;
 mod queue;
 pub mod servers;
 pub mod sim;

@@ -30,8 +30,8 @@ fn failed(conformance: &Conformance) -> Vec<&'static str> {
 fn a_good_policy_passes() {
     let conformance = checked(good(), Depth::Full);
     assert!(conformance.passed(), "{:#?}", conformance.checks);
-    assert_eq!(conformance.checks.len(), 13);
-    assert_eq!(checked(good(), Depth::Quick).checks.len(), 12);
+    assert_eq!(conformance.checks.len(), 14);
+    assert_eq!(checked(good(), Depth::Quick).checks.len(), 13);
 }
 
 #[test]
@@ -51,6 +51,16 @@ const ROWS: &str = "(call $rows (local.get $layers))";
 #[case::cannot_do_with_many(good().before_select(&format!("(if (i32.ge_u {ROWS} (i32.const 1000)) (then unreachable))")), "many-rows")]
 #[case::trips_over_extremes(good().before_select(&format!("(if (i32.eq {ROWS} (i32.const 6)) (then unreachable))")), "extremes")]
 #[case::needs_a_late_clock(good().before_select("(if (i64.lt_s (local.get $now) (i64.const 1)) (then unreachable))"), "clock")]
+#[case::fails_where_somebody_asks(good().before_select("(if (call $wanted) (then (unreachable)))"), "reasons")]
+#[case::gives_reasons_of_no_row(
+    good().before_select(&format!("(call $give {ROWS} (i32.const 0) (i32.const 0))")),
+    "reasons"
+)]
+#[case::answers_otherwise_where_somebody_asks(
+    // It scores the layers that it lists, which are none.
+    good().before_select("(if (call $wanted) (then (i32.store (i32.const 212) (i32.const 1))))"),
+    "reasons"
+)]
 #[case::trusts_its_memory(
     good().before_select("(if (i32.gt_u (local.get $memory-len) (i32.const 1000)) (then unreachable))"),
     "foreign-memory"

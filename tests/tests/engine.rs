@@ -197,11 +197,13 @@ fn the_number_of_memories_in_a_module_is_violated() {
     assert!(matches!(error.kind(), PolicyErrorKind::Invalid(_)), "{error}");
 }
 
-/// A component of `count` core modules with a memory each, which exports nothing.
+/// A component of `count` core modules with a memory each, which imports no more than tells its contract, and exports
+/// nothing.
 fn memories(count: usize) -> Vec<u8> {
     let module = "(core module $m (memory 1))";
     let instances = "(core instance (instantiate $m))".repeat(count);
-    wat::parse_str(format!("(component {module} {instances})")).unwrap()
+    let contract = r#"(import "thermocline:policy/types@0.2.0" (instance))"#;
+    wat::parse_str(format!("(component {contract} {module} {instances})")).unwrap()
 }
 
 #[rstest]

@@ -196,3 +196,148 @@ impl fmt::Display for PolicyRef {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::policies::standing::Installed;
+
+    /// The digest that begins with these digits, and goes on with zeros.
+    fn digest(digits: &str) -> Digest {
+        format!("{digits:0<64}").parse().unwrap()
+    }
+
+    fn standing(installed: &[(&str, &str, &str)]) -> Standing {
+        let installed = installed.iter().map(|(digits, name, version)| {
+            let text = String::new();
+            let (name, version) = ((*name).to_owned(), (*version).to_owned());
+            let installed =
+                Installed { name, version, size_bytes: 1, at: text.clone(), by: text.clone(), source: text };
+            (digest(digits), installed)
+        });
+        Standing { installed: installed.collect(), ..Standing::default() }
+    }
+
+    fn several() -> Standing {
+        standing(&[
+            ("aaaaaaaa1", "hot", "1.0.0"),
+            ("aaaaaaaa2", "hot", "2.0.0"),
+            ("bbbbbbbb", "cold", "1.0.0"),
+            ("cccccccc", "twin", "1.0.0"),
+            ("dddddddd", "twin", "1.0.0"),
+        ])
+    }
+
+    fn resolved(text: &str, standing: &Standing) -> Result<Which, String> {
+        text.parse::<PolicyRef>().unwrap().resolve(standing).map_err(|error| error.to_string())
+    }
+
+    #[rstest]
+    #[case::built_in("built-in", "")]
+    #[case::built_in_by_its_name("resident-set", "")]
+    #[case::the_only_version("cold", "bbbbbbbb")]
+    #[case::a_version("hot@2.0.0", "aaaaaaaa2")]
+    #[case::digits("sha256:bbbbbbbb", "bbbbbbbb")]
+    #[case::capital_digits("sha256:BBBBBBBB", "bbbbbbbb")]
+    #[case::digits_that_tell_apart("sha256:aaaaaaaa1", "aaaaaaaa1")]
+    #[case::one_of_twins("sha256:cccccccc", "cccccccc")]
+    fn what_is_meant_is_found(#[case] text: &str, #[case] digits: &str) {
+        let expected = if digits.is_empty() { Which::BuiltIn } else { Which::Component(digest(digits)) };
+        assert_eq!(resolved(text, &several()), Ok(expected));
+    }
+
+    #[rstest]
+    #[case::unknown("warm", "there is no policy warm here")]
+    #[case::unknown_version("hot@3.0.0", "there is no policy hot@3.0.0 here")]
+    #[case::unknown_digits("sha256:eeeeeeee", "there is no policy sha256:eeeeeeee here")]
+    #[case::several_versions(
+        "hot",
+        "hot may be sha256:aaaaaaaa1000 (hot 1.0.0) or sha256:aaaaaaaa2000 (hot 2.0.0): name one of them"
+    )]
+    #[case::twins(
+        "twin@1.0.0",
+        "twin@1.0.0 may be sha256:cccccccc0000 (twin 1.0.0) or sha256:dddddddd0000 (twin 1.0.0)"
+    )]
+    #[case::several_digits("sha256:aaaaaaaa", "sha256:aaaaaaaa may be sha256:aaaaaaaa1000")]
+    fn what_is_not_clear_is_refused(#[case] text: &str, #[case] why: &str) {
+        let error = resolved(text, &several()).unwrap_err();
+        assert!(error.starts_with(why), "{error}");
+    }
+
+    #[test]
+    fn a_pin_holds_for_whatever_stands_before_it() {
+        let pinned = |text: &str, digits: &str| resolved(&format!("{text}@sha256:{}", digest(digits)), &several());
+        for text in ["cold", "cold@1.0.0", "sha256:bbbbbbbb"] {
+            assert_eq!(pinned(text, "bbbbbbbb"), Ok(Which::Component(digest("bbbbbbbb"))));
+            let error = pinned(text, "aaaaaaaa1").unwrap_err();
+            assert!(error.contains(&digest("bbbbbbbb").to_string()), "what it is: {error}");
+            assert!(error.contains(&digest("aaaaaaaa1").to_string()), "what it should be: {error}");
+        }
+        assert_eq!(pinned("hot", "aaaaaaaa2"), Ok(Which::Component(digest("aaaaaaaa2"))), "it tells versions apart");
+        assert!(pinned("hot", "bbbbbbbb").unwrap_err().starts_with("there is no policy hot@sha256:bbbbbbbb"));
+        let built_in = format!("built-in@sha256:{}", Digest::of(RESIDENT_SET));
+        assert_eq!(resolved(&built_in, &several()), Ok(Which::BuiltIn));
+        assert!(pinned("built-in", "aaaaaaaa1").is_err());
+    }
+
+    #[test]
+    fn the_built_in_one_gives_way_to_one_that_was_installed() {
+        let own = standing(&[("aaaaaaaa", "resident-set", "9.0.0"), ("bbbbbbbb", "built-in", "1.0.0")]);
+        assert_eq!(resolved("resident-set", &own), Ok(Which::Component(digest("aaaaaaaa"))));
+        assert_eq!(resolved("built-in", &own), Ok(Which::BuiltIn), "whatever others call themselves");
+        let digits = format!("sha256:{}", Digest::of(RESIDENT_SET));
+        assert_eq!(resolved(&digits, &own), Ok(Which::BuiltIn));
+    }
+
+    #[test]
+    fn a_digest_is_not_taken_for_a_name() {
+        let digits = digest("aaaaaaaa").to_string();
+        let own = standing(&[("aaaaaaaa", "hot", "1.0.0"), ("bbbbbbbb", &digits, "1.0.0")]);
+        assert_eq!(resolved(&digits, &own), Ok(Which::Component(digest("aaaaaaaa"))));
+        assert_eq!(PolicyRef::of(digest("aaaaaaaa")).resolve(&own).unwrap(), Which::Component(digest("aaaaaaaa")));
+    }
+
+    #[rstest]
+    #[case::nothing("")]
+    #[case::capitals("Hot")]
+    #[case::a_path("./hot.wasm")]
+    #[case::no_version("hot@")]
+    #[case::half_a_version("hot@1.0")]
+    #[case::too_few_digits("sha256:aaaaaaa")]
+    #[case::too_many_digits(&format!("sha256:{}", "a".repeat(65)))]
+    #[case::no_digits("sha256:gggggggg")]
+    #[case::a_short_pin(&format!("hot@sha256:{}", "a".repeat(63)))]
+    #[case::a_pin_of_nothing(&format!("@sha256:{}", "a".repeat(64)))]
+    #[case::two_pins(&format!("hot@sha256:{0}@sha256:{0}", "a".repeat(64)))]
+    #[case::a_long_name(&"a".repeat(65))]
+    fn what_names_no_policy_is_refused(#[case] text: &str) {
+        let error = text.parse::<PolicyRef>().unwrap_err().to_string();
+        assert!(error.contains("names no policy: expected `built-in`, NAME"), "{error}");
+        assert!(error.len() < 500, "{error}");
+    }
+
+    #[rstest]
+    #[case::obeyed(PolicyRef::MIN_DIGITS, true)]
+    #[case::violated(PolicyRef::MIN_DIGITS - 1, false)]
+    fn digits_are_enough(#[case] digits: usize, #[case] enough: bool) {
+        assert_eq!(format!("sha256:{}", "a".repeat(digits)).parse::<PolicyRef>().is_ok(), enough);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "\\PC{0,100}") {
+            let _ = text.parse::<PolicyRef>();
+        }
+
+        #[test]
+        fn a_reference_reads_as_it_prints(
+            text in "(built-in|[a-z0-9-]{1,63}(@[0-9]\\.[0-9]\\.[0-9])?|sha256:[0-9a-f]{8,64})(@sha256:[0-9a-f]{64})?",
+        ) {
+            let read: PolicyRef = text.parse().unwrap();
+            prop_assert_eq!(read.to_string(), text);
+        }
+    }
+}

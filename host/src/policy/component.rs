@@ -18,16 +18,15 @@ use super::queue::{Ranking, UploadQueue};
 use super::quote::quoted;
 use super::reasons::ReasonBook;
 use super::report::{LogBook, Report};
+use super::schema::ConfigSchema;
 use super::selection::Selection;
 use super::shape::Shape;
+use super::stack::on_own_stack;
 use crate::Digest;
 use crate::layer::LayerTable;
 
 /// What a policy is handed where the operator set nothing.
 pub const NO_CONFIG: &str = "{}";
-
-/// Stack of the thread that compiles: deep expressions recurse, and the caller's thread may be small.
-const COMPILER_STACK_BYTES: usize = 8 << 20;
 
 /// Bytes of an error that comes out of the engine.
 const SHOWN_BYTES: usize = 512;
@@ -41,6 +40,7 @@ pub struct Policy {
     engine: Engine,
     identity: PolicyIdentity,
     description: Description,
+    schema: ConfigSchema,
     shape: Shape,
     size_bytes: usize,
     config: String,
@@ -163,9 +163,10 @@ impl Policy {
         pre: PolicyPre,
     ) -> Result<Self, PolicyError> {
         let Called { answer: description, report } = run(engine, &identity, &pre, Work::unasked(), Running::describe)?;
-        if let Err(bad) = check_description(&description) {
-            return Err(PolicyError::new(identity, PolicyErrorKind::Description(bad), report));
-        }
+        let schema = match check_description(&description) {
+            Ok(schema) => schema,
+            Err(bad) => return Err(PolicyError::new(identity, PolicyErrorKind::Description(bad), report)),
+        };
         let digest = identity.digest();
         let identity = PolicyIdentity::named(digest, &description);
 
@@ -173,6 +174,7 @@ impl Policy {
             engine: engine.clone(),
             identity,
             description,
+            schema,
             shape,
             size_bytes,
             config: NO_CONFIG.into(),
@@ -184,21 +186,26 @@ impl Policy {
     /// The same component under another configuration, without compiling it again.
     ///
     /// # Errors
-    /// If the configuration is no JSON, or the policy refuses it.
+    /// If the configuration is no JSON, does not fit the policy's schema, or the policy refuses it.
     pub fn with_config(&self, config: &str) -> Result<Self, PolicyError> {
         let fail = |kind| Err(PolicyError::new(self.identity.clone(), kind, Report::default()));
         let limit = self.engine.limits().config_bytes;
         if config.len() > limit {
             return fail(PolicyErrorKind::ConfigTooLarge { bytes: config.len(), limit });
         }
-        if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(config) {
-            return fail(PolicyErrorKind::ConfigNotJson(error.to_string()));
+        let values = match serde_json::from_str(config) {
+            Ok(values) => values,
+            Err(error) => return fail(PolicyErrorKind::ConfigNotJson(error.to_string())),
+        };
+        if let Err(why) = self.schema.check(&values) {
+            return fail(PolicyErrorKind::ConfigSchema(why));
         }
         self.try_config(config)?;
         Ok(Policy {
             engine: self.engine.clone(),
             identity: self.identity.clone(),
             description: self.description.clone(),
+            schema: self.schema.clone(),
             shape: self.shape.clone(),
             size_bytes: self.size_bytes,
             config: config.into(),
@@ -330,19 +337,11 @@ impl std::fmt::Debug for Policy {
     }
 }
 
-/// Compiles on a thread of its own: with a stack of known size, and so that a fault of the compiler ends
-/// that thread and not the host.
+/// Compiles. Deep expressions recurse.
 fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, PolicyErrorKind> {
-    let compiled = std::thread::scope(|scope| {
-        let compiler = std::thread::Builder::new().name("policy-compiler".into()).stack_size(COMPILER_STACK_BYTES);
-        let compiler = compiler.spawn_scoped(scope, || Component::from_binary(engine.wasmtime(), bytes));
-        compiler.map(std::thread::ScopedJoinHandle::join)
-    });
-    match compiled {
-        Ok(Ok(Ok(component))) => Ok(component),
-        Ok(Ok(Err(error))) => Err(PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES))),
-        Ok(Err(_)) => Err(PolicyErrorKind::Compile("the compiler crashed, which is a fault of it".into())),
-        Err(error) => Err(PolicyErrorKind::Compile(format!("no thread for the compiler: {error}"))),
+    match on_own_stack("the compiler", || Component::from_binary(engine.wasmtime(), bytes)) {
+        Ok(compiled) => compiled.map_err(|error| PolicyErrorKind::Compile(one_line(&error, SHOWN_BYTES))),
+        Err(error) => Err(PolicyErrorKind::Compile(error.to_string())),
     }
 }
 

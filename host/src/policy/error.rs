@@ -132,6 +132,17 @@ pub enum PolicyErrorKind {
     /// Damaged, or made for another machine.
     #[error("the file is damaged, or uses a feature of WebAssembly that policies may not use: {0}")]
     Invalid(String),
+    /// The compiler would take too long, or too much memory.
+    #[error(
+        "it is too much work for the compiler: {work} units, and at most {limit} are allowed; its functions have too many \
+         branches, loops and variables: make large ones smaller"
+    )]
+    TooComplex {
+        /// What its functions are together.
+        work: u64,
+        /// What they may be.
+        limit: u64,
+    },
     /// It wants something that policies do not get.
     #[error(
         "it imports `{0}`, and a policy gets nothing but the interfaces of `thermocline:policy`, all of one version \
@@ -170,6 +181,9 @@ pub enum PolicyErrorKind {
     /// The configuration is not JSON.
     #[error("the configuration must be JSON: {0}")]
     ConfigNotJson(String),
+    /// The configuration is not what the policy says it may be.
+    #[error("the configuration does not fit the policy's own schema: {0}")]
+    ConfigSchema(String),
     /// The policy itself refused, in its own words.
     #[error("`{step}` refused: \"{message}\"")]
     Refused {

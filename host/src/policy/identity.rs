@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thermocline_policy::Description;
 
+use super::schema::{BadSchema, ConfigSchema};
 use crate::Digest;
 
 /// Bytes of a policy's name.
@@ -90,9 +91,9 @@ pub enum BadDescription {
         /// How long.
         bytes: usize,
     },
-    /// Not JSON.
-    #[error("its config-schema must be a JSON object: {0}")]
-    Schema(String),
+    /// No schema, or one that could hurt.
+    #[error("its config-schema {0}")]
+    Schema(#[from] BadSchema),
 }
 
 /// Whether a policy may call itself so.
@@ -101,8 +102,8 @@ pub(crate) fn is_policy_name(name: &str) -> bool {
         && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// Checks what a policy says of itself.
-pub(super) fn check_description(description: &Description) -> Result<(), BadDescription> {
+/// Checks what a policy says of itself, and answers what its configuration may be.
+pub(super) fn check_description(description: &Description) -> Result<ConfigSchema, BadDescription> {
     use super::quote::quoted;
 
     let Description { name, version, summary, config_schema } = description;
@@ -122,10 +123,7 @@ pub(super) fn check_description(description: &Description) -> Result<(), BadDesc
     if config_schema.len() > MAX_SCHEMA_BYTES {
         return Err(BadDescription::SchemaSize { bytes: config_schema.len() });
     }
-    match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(config_schema) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(BadDescription::Schema(error.to_string())),
-    }
+    Ok(ConfigSchema::parse(config_schema)?)
 }
 
 #[cfg(test)]
@@ -145,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_description_at_every_limit_is_accepted() {
-        assert_eq!(check_description(&good()), Ok(()));
+        assert_eq!(check_description(&good()).map(drop), Ok(()));
     }
 
     #[rstest]
@@ -157,6 +155,7 @@ mod tests {
     #[case::long_summary(|it: &mut Description| it.summary.push('s'), "its summary is 1025 bytes long: at most 1024")]
     #[case::long_schema(|it: &mut Description| it.config_schema.push(' '), "its config-schema is 65537 bytes long: at most 65536")]
     #[case::schema_no_json(|it: &mut Description| it.config_schema = "none".into(), "its config-schema must be a JSON object: expected ident")]
+    #[case::schema_no_schema(|it: &mut Description| it.config_schema = r#"{"type": 3}"#.into(), "its config-schema is no JSON Schema: /type: 3")]
     #[case::schema_no_object(|it: &mut Description| it.config_schema = "[]".into(), "its config-schema must be a JSON object: invalid type: sequence")]
     fn a_bad_description_is_refused(#[case] spoil: fn(&mut Description), #[case] why: &str) {
         let mut description = good();

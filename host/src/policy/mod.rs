@@ -21,8 +21,11 @@ mod quote;
 mod reasons;
 mod report;
 mod rows;
+mod schema;
 mod selection;
 mod shape;
+mod stack;
+mod work;
 
 pub use builtin::RESIDENT_SET;
 pub use component::{Called, NO_CONFIG, Policy};
@@ -40,5 +43,6 @@ pub(crate) use quote::quoted;
 pub use reasons::Reasons;
 pub use report::{Level, LogLine, Report};
 pub use rows::BadRows;
+pub use schema::BadSchema;
 pub use selection::{BadSelection, Selection};
 pub use shape::Shape;

@@ -6,6 +6,7 @@ use super::contract::Contract;
 use super::engine::FEATURES;
 use super::error::PolicyErrorKind;
 use super::quote::quoted;
+use super::work::{self, MAX_WORK};
 
 /// Bytes of an error that are shown.
 const SHOWN_BYTES: usize = 256;
@@ -35,6 +36,10 @@ impl Shape {
             return Err(PolicyErrorKind::CoreModule);
         }
         Validator::new_with_features(FEATURES).validate_all(bytes).map_err(invalid)?;
+        let work = work::of_component(bytes).map_err(invalid)?;
+        if work > MAX_WORK {
+            return Err(PolicyErrorKind::TooComplex { work, limit: MAX_WORK });
+        }
         Self::read_again(bytes, limit_bytes)
     }
 

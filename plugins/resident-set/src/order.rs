@@ -56,18 +56,11 @@ const fn class(marks: Marks) -> Class {
 }
 
 /// Lists the rows of a table. `lsn_ends` is taken because its memory is reused.
+///
+/// Each loop over the rows is a function of its own that is not inlined: the compiler of the host is a quick one, and
+/// what is alive around a loop would have it keep in memory what the loop itself needs in registers.
 pub(crate) fn listed(marks: &[u8], lsn_ends: Vec<u64>) -> Listed {
-    let (mut listed, mut hot) = (0_u32, 0_u32);
-    let (mut oldest, mut newest) = (u64::MAX, 0);
-    for (&mark, &lsn_end) in marks.iter().zip(&lsn_ends) {
-        let class = looked_up(mark);
-        if class != UNLISTED {
-            listed += 1;
-            hot += u32::from(class != COLD);
-            oldest = oldest.min(lsn_end);
-            newest = newest.max(lsn_end);
-        }
-    }
+    let Extent { listed, hot, oldest, newest } = extent(marks, &lsn_ends);
     if listed == 0 {
         return Listed { rows: Vec::new(), cold_from: 0 };
     }
@@ -78,6 +71,38 @@ pub(crate) fn listed(marks: &[u8], lsn_ends: Vec<u64>) -> Listed {
         rows_in_order::<u128>(marks, lsn_ends, listed, layout)
     };
     Listed { rows, cold_from: hot }
+}
+
+/// How many rows are listed, and between which LSN ends.
+struct Extent {
+    listed: u32,
+    hot: u32,
+    oldest: u64,
+    newest: u64,
+}
+
+/// Rows that a loop handles at a stretch: the host counts time at the end of each.
+const STRETCH: usize = 8;
+
+#[inline(never)]
+fn extent(marks: &[u8], lsn_ends: &[u64]) -> Extent {
+    let mut extent = Extent { listed: 0, hot: 0, oldest: u64::MAX, newest: 0 };
+    // Without branches, which would be mispredicted.
+    let mut add = |mark: u8, lsn_end: u64| {
+        let class = looked_up(mark);
+        let listed = class != UNLISTED;
+        extent.listed += u32::from(listed);
+        extent.hot += u32::from(class < COLD);
+        extent.oldest = extent.oldest.min(if listed { lsn_end } else { u64::MAX });
+        extent.newest = extent.newest.max(if listed { lsn_end } else { 0 });
+    };
+    let (stretches, rest) = marks.as_chunks::<STRETCH>();
+    let (lsn_stretches, lsn_rest) = lsn_ends.as_chunks::<STRETCH>();
+    for (marks, lsn_ends) in stretches.iter().zip(lsn_stretches) {
+        marks.iter().zip(lsn_ends).for_each(|(&mark, &lsn_end)| add(mark, lsn_end));
+    }
+    rest.iter().zip(lsn_rest).for_each(|(&mark, &lsn_end)| add(mark, lsn_end));
+    extent
 }
 
 /// Where the parts of a key stand.
@@ -101,7 +126,7 @@ const fn bits(max: u64) -> u32 {
 
 /// All that decides where a row is listed, and the row: 64 bits do for a million layers over the WAL
 /// of 2^42 bytes, and 128 for every table.
-trait Key: Copy {
+trait Key: Copy + Default {
     fn new(class: Class, lsn_end: u64, row: u32, layout: Layout) -> Self;
     /// The lowest [`DIGIT_BITS`] of the key from `shift` on.
     fn digit(self, shift: u32) -> usize;
@@ -147,28 +172,13 @@ key!(u64, |mut lsn_ends, len| {
 key!(u128, |_, len| vec![0; len]);
 
 fn rows_in_order<K: Key>(marks: &[u8], lsn_ends: Vec<u64>, listed: u32, layout: Layout) -> Vec<u32> {
-    let mut keys: Vec<K> = Vec::with_capacity(listed as usize);
-    keys.extend((0..).zip(marks.iter().zip(&lsn_ends)).filter_map(|(row, (&mark, &lsn_end))| {
-        let class = looked_up(mark);
-        (class != UNLISTED).then(|| K::new(class, lsn_end, row, layout))
-    }));
-    let room = K::room(lsn_ends, keys.len());
-    sort(keys, room, layout).into_iter().map(|key| key.row(layout)).collect()
-}
-
-/// Bits that one pass sorts by.
-const DIGIT_BITS: u32 = 8;
-const DIGITS: usize = 1 << DIGIT_BITS;
-
-/// Sorts by counting, the lowest digit first. The rows stand in order already, and equal keys keep
-/// theirs, so the passes begin above the row; a digit that all keys share takes no pass.
-fn sort<K: Key>(mut keys: Vec<K>, mut room: Vec<K>, layout: Layout) -> Vec<K> {
+    let mut keys = vec![K::default(); listed as usize];
+    make(&mut keys, marks, &lsn_ends, layout);
+    let mut room = K::room(lsn_ends, keys.len());
+    // The rows stand in order already, and equal keys keep theirs, so the passes begin above the row.
     for shift in (layout.row_bits..layout.key_bits()).step_by(DIGIT_BITS as usize) {
-        let mut places = [0_u32; DIGITS];
-        #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
-        for &key in &keys {
-            places[key.digit(shift)] += 1;
-        }
+        let mut places = count(&keys, shift);
+        // A digit that all keys share takes no pass.
         if places.iter().any(|&count| count as usize == keys.len()) {
             continue;
         }
@@ -176,17 +186,67 @@ fn sort<K: Key>(mut keys: Vec<K>, mut room: Vec<K>, layout: Layout) -> Vec<K> {
         for place in &mut places {
             next += std::mem::replace(place, next);
         }
-        #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
-        for &key in &keys {
-            let place = &mut places[key.digit(shift)];
-            if let Some(slot) = room.get_mut(*place as usize) {
-                *slot = key;
-            }
-            *place += 1;
-        }
+        scatter(&keys, &mut room, &mut places, shift);
         std::mem::swap(&mut keys, &mut room);
     }
-    keys
+    rows(&keys, layout)
+}
+
+/// Makes the keys of the listed rows. Those of others are overwritten by the next.
+#[inline(never)]
+fn make<K: Key>(keys: &mut [K], marks: &[u8], lsn_ends: &[u64], layout: Layout) {
+    let (mut next, mut row) = (0, 0);
+    let mut add = |mark: u8, lsn_end: u64| {
+        let class = looked_up(mark);
+        if let Some(slot) = keys.get_mut(next) {
+            *slot = K::new(class, lsn_end, row, layout);
+        }
+        next += usize::from(class != UNLISTED);
+        row += 1;
+    };
+    let (stretches, rest) = marks.as_chunks::<STRETCH>();
+    let (lsn_stretches, lsn_rest) = lsn_ends.as_chunks::<STRETCH>();
+    for (marks, lsn_ends) in stretches.iter().zip(lsn_stretches) {
+        marks.iter().zip(lsn_ends).for_each(|(&mark, &lsn_end)| add(mark, lsn_end));
+    }
+    rest.iter().zip(lsn_rest).for_each(|(&mark, &lsn_end)| add(mark, lsn_end));
+}
+
+/// Bits that one pass sorts by, the lowest first.
+const DIGIT_BITS: u32 = 8;
+const DIGITS: usize = 1 << DIGIT_BITS;
+
+/// How often each digit occurs.
+#[inline(never)]
+fn count<K: Key>(keys: &[K], shift: u32) -> [u32; DIGITS] {
+    let mut counts = [0; DIGITS];
+    #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
+    let mut add = |key: K| counts[key.digit(shift)] += 1;
+    let (stretches, rest) = keys.as_chunks::<STRETCH>();
+    stretches.iter().for_each(|keys| keys.iter().for_each(|&key| add(key)));
+    rest.iter().for_each(|&key| add(key));
+    counts
+}
+
+/// Moves each key to the place of its digit.
+#[inline(never)]
+fn scatter<K: Key>(keys: &[K], room: &mut [K], places: &mut [u32; DIGITS], shift: u32) {
+    #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
+    let mut add = |key: K| {
+        let place = &mut places[key.digit(shift)];
+        if let Some(slot) = room.get_mut(*place as usize) {
+            *slot = key;
+        }
+        *place += 1;
+    };
+    let (stretches, rest) = keys.as_chunks::<STRETCH>();
+    stretches.iter().for_each(|keys| keys.iter().for_each(|&key| add(key)));
+    rest.iter().for_each(|&key| add(key));
+}
+
+#[inline(never)]
+fn rows<K: Key>(keys: &[K], layout: Layout) -> Vec<u32> {
+    keys.iter().map(|key| key.row(layout)).collect()
 }
 
 #[cfg(test)]

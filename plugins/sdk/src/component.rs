@@ -1,5 +1,6 @@
 //! From the trait to a component: the bindings of the WIT world, and what joins them to a policy.
 
+use std::alloc::System;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -7,6 +8,7 @@ use std::marker::PhantomData;
 use self::bindings::thermocline::policy::log::{self as host_log, Level as HostLevel};
 use self::bindings::thermocline::policy::reasons as host_reasons;
 use self::bindings::{Guest, LayerTable, UploadQueue};
+use crate::arena::{ARENA_BYTES, Arena};
 use crate::{Description, Layers, Level, Policy, Selection, Tenant, Uploads};
 
 /// What `wit-bindgen` makes of the contract. It is public for the export macro alone.
@@ -29,6 +31,10 @@ pub mod bindings {
         export_macro_name: "export_component",
     });
 }
+
+/// A component's memory.
+#[global_allocator]
+static MEMORY: Arena<System, ARENA_BYTES> = Arena::before(System);
 
 /// Why a call before `configure` fails. The host promises the order, so only a foreign host sees it.
 const NOT_CONFIGURED: &str = "the host asked before `configure` succeeded: call it first, in the same instance";

@@ -38,6 +38,8 @@
 //! The same code compiles natively over the same columns: [`Columns`] holds a table for tests that
 //! need no WebAssembly.
 
+#[cfg(any(target_arch = "wasm32", test))]
+mod arena;
 mod columns;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]

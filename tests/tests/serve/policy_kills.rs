@@ -120,7 +120,7 @@ fn whoever_is_killed_leaves_a_whole_store_and_the_old_policy_or_the_new_one() {
             let url = daemon.url.clone();
             move || change(&url, kill, &tell)
         });
-        thread::sleep(random.u64(0..LATEST_KILL.as_millis() as u64) * Duration::from_millis(1));
+        thread::sleep(Duration::from_millis(random.u64(0..LATEST_KILL.as_millis() as u64)));
         // Its end is a `kill -9`.
         drop(daemon);
         let whole = client.join().unwrap().is_ok();

@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(of_entry(&entry).unwrap()).unwrap(),
             "{\"seq\":1,\"at\":\"2026-11-22T12:30:00Z\",\"action\":\"end-shadow\",\"by\":\"anna\",\"why\":\"it is better\",\
-             \"result\":\"ok\",\"sum\":\"b7dbd5d8d20e4b56\"}\n"
+             \"result\":\"ok\",\"sum\":\"82bd8fb10bdcaee3\"}\n"
         );
     }
 

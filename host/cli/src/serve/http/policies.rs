@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thermocline::Digest;
 use thermocline::policies::source::SourceError;
+use thermocline::policies::store::StoreError;
 use thermocline::policies::{ChangeError, Entry, Note, PolicyRef, Scope, Share, Which};
 use thermocline::policy::PolicyErrorKind;
 use utoipa::IntoParams;
@@ -423,11 +424,13 @@ impl From<ChangeError> for ApiError {
 fn status_of(error: &ChangeError) -> StatusCode {
     match error {
         ChangeError::Source(SourceError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-        ChangeError::Policy(error) => match error.kind() {
+        ChangeError::Policy(error) | ChangeError::Store(StoreError::Policy(error)) => match error.kind() {
             PolicyErrorKind::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             PolicyErrorKind::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         },
+        ChangeError::Store(StoreError::TooLong { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
+        ChangeError::Store(StoreError::Full { .. }) => StatusCode::INSUFFICIENT_STORAGE,
         ChangeError::Source(_) | ChangeError::Pin { .. } | ChangeError::Conformance { .. } => {
             StatusCode::UNPROCESSABLE_ENTITY
         }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use thermocline::policies::source::SourceError;
+use thermocline::policies::store::StoreError;
 use thermocline::policies::{
     Action, Agreement, BadReference, ChangeError, Entry, Note, PolicyRef, PolicyRole, PolicySummary, Scope,
     ShadowStatus, Share, Which,
@@ -319,6 +320,9 @@ async fn a_component_may_be_larger_than_other_bodies(#[case] bytes: usize, #[cas
 #[case::in_use(|| ChangeError::InUse("x".into()), 409)]
 #[case::nothing(|| ChangeError::Nothing("none".into()), 409)]
 #[case::full(|| ChangeError::Full { installed: 64, limit: 64 }, 507)]
+#[case::no_disk(|| ChangeError::Store(StoreError::Append { path: "log".into(), source: std::io::Error::other("no disk") }), 503)]
+#[case::no_room(|| ChangeError::Store(StoreError::Full { path: "log".into(), bytes: 2, limit: 1 }), 507)]
+#[case::long_entry(|| ChangeError::Store(StoreError::TooLong { path: "log".into(), bytes: 2, limit: 1 }), 422)]
 #[tokio::test]
 async fn what_is_refused_says_why(#[case] error: fn() -> ChangeError, #[case] status: u16) {
     let server = Server::open(Fake { refuse: Some(error), ..Fake::default() });

@@ -1,0 +1,2 @@
+;; Thinks about its configuration for ever.
+(func $on-configure (loop $again (br $again)))

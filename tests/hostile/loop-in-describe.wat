@@ -1,0 +1,2 @@
+;; Never says who it is.
+(func $on-describe (loop $again (br $again)))

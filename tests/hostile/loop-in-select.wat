@@ -1,0 +1,2 @@
+;; Never answers.
+(func $on-select (loop $again (br $again)))

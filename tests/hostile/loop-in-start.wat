@@ -1,0 +1,2 @@
+;; The instance is never ready.
+(func $on-start (loop $again (br $again)))

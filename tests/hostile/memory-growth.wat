@@ -1,0 +1,2 @@
+;; Takes page after page until it is refused one.
+(func $on-select (loop $again (br_if $again (i32.ne (memory.grow (i32.const 1)) (i32.const -1)))) unreachable)

@@ -1,0 +1,2 @@
+;; Calls itself until the stack is gone.
+(func $on-rank (call $on-rank) (call $on-rank))

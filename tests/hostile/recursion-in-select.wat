@@ -1,0 +1,2 @@
+;; Calls itself until the stack is gone.
+(func $on-select (call $on-select) (call $on-select))

@@ -1,0 +1,2 @@
+;; Lists a layer twice.
+(func $on-select (call $set-row (i32.const 0) (i32.const 1)))

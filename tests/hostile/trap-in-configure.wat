@@ -1,0 +1,2 @@
+;; Crashes over its configuration.
+(func $on-configure unreachable)

@@ -1,0 +1,2 @@
+;; Crashes when it is asked who it is.
+(func $on-describe unreachable)

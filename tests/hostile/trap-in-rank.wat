@@ -1,0 +1,2 @@
+;; Crashes over the order.
+(func $on-rank unreachable)

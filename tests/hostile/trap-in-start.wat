@@ -1,0 +1,2 @@
+;; No instance of it can be made.
+(func $on-start unreachable)

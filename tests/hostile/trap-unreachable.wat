@@ -1,0 +1,2 @@
+;; Crashes.
+(func $on-select unreachable)
