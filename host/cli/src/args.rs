@@ -8,13 +8,18 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use thermocline::layer::TenantShardId;
+use thermocline::policy::PolicyFile;
 use thermocline::remote::{RemoteUrl, S3Options};
 
 pub use daemon::{
-    ActivateArgs, DEFAULT_URL, DaemonArgs, InstallArgs, ListArgs, LogArgs, Pinned, RemoveArgs, RollbackArgs,
-    ShadowArgs, ShowPolicyArgs,
+    ActivateArgs, DEFAULT_URL, DaemonArgs, InstallArgs, ListArgs, LogArgs, RemoveArgs, RollbackArgs, ShadowArgs,
+    ShowPolicyArgs,
 };
-pub use policy::{BuildArgs, CheckArgs, InspectArgs, PolicyCommand};
+pub use policy::{
+    BenchArgs, BuildArgs, CheckArgs, CompareArgs, InspectArgs, Named, NewArgs, PolicyCommand, RunArgs, TableArgs,
+    TestArgs,
+};
+use policy::{POLICY_FILE, policy_file};
 
 /// Tells a pageserver's warm standbys which layers to hold.
 ///
@@ -99,8 +104,8 @@ pub struct DataDirArgs {
 #[allow(missing_docs, reason = "clap shows the docs of each field to users")]
 pub struct PolicyArgs {
     /// Component of the policy that decides [default: resident-set, built in]
-    #[arg(long, value_name = "FILE")]
-    pub policy: Option<PathBuf>,
+    #[arg(long, value_name = POLICY_FILE, value_parser = policy_file())]
+    pub policy: Option<PolicyFile>,
     /// Its configuration
     #[arg(long, value_name = "JSON")]
     pub policy_config: Option<String>,

@@ -89,12 +89,7 @@ mod tests {
     #[case::as_compilers_make_them(300, 30, 200, 90_000 + 54_000 + 4_800_000 + 42_000_000)]
     #[case::branches(22_360, 0, 0, 499_969_600)]
     #[case::absurd(u64::from(u32::MAX), u64::from(u32::MAX), u64::from(u32::MAX), u64::MAX)]
-    fn work_grows_with_pairs(
-        #[case] branches: u64,
-        #[case] loops: u64,
-        #[case] variables: u64,
-        #[case] expected: u64,
-    ) {
+    fn work_grows_with_pairs(#[case] branches: u64, #[case] loops: u64, #[case] variables: u64, #[case] expected: u64) {
         assert_eq!(Function { branches, loops, variables }.work(), expected);
     }
 }

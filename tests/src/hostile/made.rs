@@ -17,7 +17,9 @@ const VARIABLES: u64 = 1_000;
 pub(super) fn made(name: &str) -> Option<anyhow::Result<Vec<u8>>> {
     Some(match name {
         "an-archive" => Ok([b"PK\x03\x04", &[0; 60][..]].concat()),
-        "a-core-module" => wat::parse_str("(module (func (export \"describe\") (result i32) i32.const 0))").map_err(Into::into),
+        "a-core-module" => {
+            wat::parse_str("(module (func (export \"describe\") (result i32) i32.const 0))").map_err(Into::into)
+        }
         "cut-off" => answers_well(name).build().map(|mut bytes| {
             bytes.truncate(bytes.len() / 2);
             bytes
