@@ -12,7 +12,7 @@ use crate::Verdict;
 use crate::args::BenchArgs;
 use crate::atomic::write_whole;
 use crate::location;
-use crate::output::{self, Table, bytes};
+use crate::output::{self, Table, bytes, micros};
 use crate::policy::measured::{Measured, Ratio, measure};
 
 /// A run, and how it compares.
@@ -60,8 +60,8 @@ fn card(measured: &Measured) -> String {
     for line in &measured.lines {
         table.row([
             line.rows.to_string(),
-            micros(line.best_us),
-            micros(line.median_us),
+            micros(of_us(line.best_us)),
+            micros(of_us(line.median_us)),
             format!("{:.0} ns", line.ns_per_layer),
             line.fuel.to_string(),
             format!("{:.1}", line.fuel_per_layer),
@@ -71,9 +71,8 @@ fn card(measured: &Measured) -> String {
     format!("{} (sha256 {})\n{table}", measured.policy, measured.digest)
 }
 
-/// `12.3 us` up to a millisecond: calls over small tables take some.
-fn micros(us: f64) -> String {
-    if us < 1000.0 { format!("{us:.1} us") } else { output::millis(Duration::from_secs_f64(us / 1e6)) }
+fn of_us(us: f64) -> Duration {
+    Duration::from_secs_f64(us / 1e6)
 }
 
 fn comparison(before: &Measured, ratios: &[Ratio]) -> String {

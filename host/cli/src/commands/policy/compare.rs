@@ -9,7 +9,7 @@ use thermocline::policy::{self, Called, Comparison, Engine, Limits, Policy, Poli
 use crate::Verdict;
 use crate::args::CompareArgs;
 use crate::location;
-use crate::output::{self, bytes, count, millis, percent_of};
+use crate::output::{self, bytes, count, micros, percent_of};
 use crate::policy::tables::{self, Shown};
 
 /// How two policies compare on a tenant shard, or on all of them.
@@ -230,7 +230,7 @@ fn card(compared: &Compared) -> String {
             moved => format!("{} moved", count(moved, "layer")),
         },
     );
-    let elapsed = |side: &Side| millis(Duration::from_secs_f64(side.elapsed_ms / 1000.0));
+    let elapsed = |side: &Side| micros(Duration::from_secs_f64(side.elapsed_ms / 1000.0));
     field("time", format!("{} -> {}", elapsed(a), elapsed(b)));
     for (sign, portion) in [("+", added), ("-", dropped), ("+ cold", cold_added), ("- cold", cold_dropped)] {
         lines.extend(portion.names.iter().map(|name| format!("{sign} {name}")));

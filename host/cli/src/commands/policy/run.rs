@@ -7,7 +7,7 @@ use thermocline::policy::{Called, Engine, Limits, Policy, Selection};
 use crate::Verdict;
 use crate::args::RunArgs;
 use crate::location;
-use crate::output::{self, Table, bytes, count, millis, percent_of, time};
+use crate::output::{self, Table, bytes, count, micros, percent_of, time};
 use crate::policy::tables::{self, Shown};
 
 /// What a policy would list of a tenant shard.
@@ -198,7 +198,7 @@ fn card(ran: &Ran, limit: usize) -> String {
     let valid = ran.valid_for_s.map_or("until a layer changes".to_owned(), |seconds| format!("{seconds} s"));
     lines.push(format!("  {:<9} {valid}", "valid for"));
     let elapsed = std::time::Duration::from_secs_f64(ran.elapsed_ms / 1000.0);
-    lines.push(format!("  {:<9} {}, {} of memory", "took", millis(elapsed), bytes(ran.memory_bytes as u64)));
+    lines.push(format!("  {:<9} {}, {} of memory", "took", micros(elapsed), bytes(ran.memory_bytes as u64)));
     lines.extend(ran.log.iter().map(|line| format!("  {:<9} {line}", "log")));
     if ran.reasons_dropped > 0 {
         lines.push(format!("  {:<9} {} more than are kept", "reasons", ran.reasons_dropped));
