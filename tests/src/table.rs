@@ -59,14 +59,15 @@ impl Table {
     /// An image layer of these keys, at this LSN. Keys are blocks of one relation.
     #[must_use]
     pub fn image(self, name: &str, keys: Range<u64>, lsn: u64) -> Self {
-        let layer = LayerName::image(key(keys.start), key(keys.end), Lsn(lsn));
+        let layer = LayerName::image(Key::of_block(keys.start), Key::of_block(keys.end), Lsn(lsn));
         self.layer(name, Some(layer))
     }
 
     /// A delta layer of these keys and LSNs.
     #[must_use]
     pub fn delta(self, name: &str, keys: Range<u64>, lsns: Range<u64>) -> Self {
-        let layer = LayerName::delta(key(keys.start), key(keys.end), Lsn(lsns.start), Lsn(lsns.end));
+        let layer =
+            LayerName::delta(Key::of_block(keys.start), Key::of_block(keys.end), Lsn(lsns.start), Lsn(lsns.end));
         self.layer(name, layer)
     }
 
@@ -208,13 +209,6 @@ impl Table {
         let names = table.layers().map(|row| named(&row).map(|(name, _)| name.clone()).unwrap_or_default()).collect();
         Ok(Built { table: Arc::new(table), tenant: self.tenant.clone(), names })
     }
-}
-
-fn key(block: u64) -> Key {
-    let mut bytes = [0; 18];
-    let (_, low) = bytes.split_at_mut(10);
-    low.copy_from_slice(&block.to_be_bytes());
-    Key::from_bytes(bytes)
 }
 
 #[cfg(test)]

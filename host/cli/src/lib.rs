@@ -1,6 +1,7 @@
 //! What the `thermocline` command does, apart from reading its arguments: so that tests can do it too.
 
 pub mod args;
+mod atomic;
 mod client;
 mod commands;
 mod location;
@@ -67,9 +68,14 @@ async fn dispatch(command: Command) -> anyhow::Result<Verdict> {
             HeatmapCommand::Diff(args) => commands::heatmap::diff(args).await,
         },
         Command::Policy { command } => match command {
+            PolicyCommand::New(args) => commands::policy::new(&args),
             PolicyCommand::Build(args) => commands::policy::build(&args),
             PolicyCommand::Inspect(args) => commands::policy::inspect(&args),
             PolicyCommand::Check(args) => commands::policy::check(&args),
+            PolicyCommand::Test(args) => commands::policy::test(&args),
+            PolicyCommand::Run(args) => commands::policy::run(args).await,
+            PolicyCommand::Compare(args) => commands::policy::compare(args).await,
+            PolicyCommand::Bench(args) => commands::policy::bench(&args),
             PolicyCommand::Install(args) => commands::policy::install(&args),
             PolicyCommand::List(args) => commands::policy::list(&args),
             PolicyCommand::Show(args) => commands::policy::show(&args),

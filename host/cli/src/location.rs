@@ -8,10 +8,10 @@ use thermocline::clock::{Clock, SystemClock};
 use thermocline::datadir::{DataDir, DataDirOptions, Location, Skip};
 use thermocline::layer::TenantShardId;
 use thermocline::pageserver::Shard;
-use thermocline::policy::{DueUpload, Engine, Judge, Limits, NO_CONFIG, Policy};
+use thermocline::policy::{DueUpload, Engine, Judge, Limits, NO_CONFIG, Policy, PolicyFile, RESIDENT_SET};
 use thermocline::remote::{self, Got, ObjectUrl, Remote, RemoteUrl, S3Options};
 
-use crate::args::{DataDirArgs, PolicyArgs, S3Args};
+use crate::args::{DataDirArgs, Named, PolicyArgs, S3Args};
 
 /// The bytes of a file, or of the object that a URL names.
 pub(crate) async fn read(file: &str, options: &S3Options) -> anyhow::Result<Vec<u8>> {
@@ -40,24 +40,36 @@ pub(crate) fn judge(args: &PolicyArgs) -> anyhow::Result<Judge> {
     })
 }
 
-pub(crate) fn load_policy(engine: &Engine, file: &Path, config: &str) -> anyhow::Result<Policy> {
+pub(crate) fn load_policy(engine: &Engine, file: &PolicyFile, config: &str) -> anyhow::Result<Policy> {
     let component = read_component(engine.limits().component_bytes, file)?;
-    Policy::load(engine, &component, config).with_context(|| file.display().to_string())
+    Policy::load(engine, &component, config).with_context(|| file.path().display().to_string())
 }
 
 /// A policy as it is, whatever configuration it may need.
-pub(crate) fn load_unconfigured(engine: &Engine, file: &Path) -> anyhow::Result<Policy> {
+pub(crate) fn load_unconfigured(engine: &Engine, file: &PolicyFile) -> anyhow::Result<Policy> {
     let component = read_component(engine.limits().component_bytes, file)?;
-    Policy::load_unconfigured(engine, &component).with_context(|| file.display().to_string())
+    Policy::load_unconfigured(engine, &component).with_context(|| file.path().display().to_string())
 }
 
-/// A component's bytes. What is larger than one may be is not read at all.
-pub(crate) fn read_component(limit: usize, file: &Path) -> anyhow::Result<Vec<u8>> {
-    let size = std::fs::metadata(file).with_context(|| format!("cannot read {}", file.display()))?.len();
-    if size > limit as u64 {
-        bail!("{}: {size} bytes are more than a policy may have: at most {limit}", file.display());
+/// A policy that may be the built-in one.
+pub(crate) fn load_named(engine: &Engine, policy: &Named, config: Option<&str>) -> anyhow::Result<Policy> {
+    let config = config.unwrap_or(NO_CONFIG);
+    match policy {
+        Named::BuiltIn => Ok(Policy::load(engine, RESIDENT_SET, config)?),
+        Named::File(file) => load_policy(engine, file, config),
     }
-    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// A component's bytes, which are those that the file is pinned to. What is larger than one may be is not read at all.
+pub(crate) fn read_component(limit: usize, file: &PolicyFile) -> anyhow::Result<Vec<u8>> {
+    let path = file.path();
+    let size = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
+    if size > limit as u64 {
+        bail!("{}: {size} bytes are more than a policy may have: at most {limit}", path.display());
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    file.check(&bytes)?;
+    Ok(bytes)
 }
 
 /// Opens the data directory that a user named. `note_sightings` is off where no trace may be left.

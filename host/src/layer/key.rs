@@ -31,6 +31,14 @@ impl Key {
         &self.0
     }
 
+    /// The key of a block of a relation that is nobody's: for tables that are made up.
+    pub fn of_block(block: u64) -> Self {
+        let mut bytes = [0; 18];
+        let (_, low) = bytes.split_at_mut(10);
+        low.copy_from_slice(&block.to_be_bytes());
+        Key(bytes)
+    }
+
     /// The key in 128 bits, as policies see it: 8 bits of kind, 16 of tablespace, 32 of database, 32 of
     /// relation, 8 of fork, 32 of block. Keeps the order of keys. A tablespace of over 16 bits, which no
     /// database uses, counts as the last key of its kind.

@@ -7,11 +7,10 @@ use super::error::ChangeError;
 use super::standing::Standing;
 use super::which::Which;
 use crate::Digest;
-use crate::policy::{RESIDENT_SET, is_policy_name};
+use crate::policy::{PIN, RESIDENT_SET, is_policy_name};
 
 const BUILT_IN: &str = "built-in";
 const SHA256: &str = "sha256:";
-const PIN: &str = "@sha256:";
 
 /// Hex digits of a whole digest.
 const DIGEST_DIGITS: usize = 64;

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
-use thermocline_policy::{Layers as _, Tenant};
+use thermocline_policy::Tenant;
 
 use super::lineup::Seat;
 use super::live::Share;
 use super::lock;
 use super::status::Agreement;
 use crate::layer::{LayerTable, TenantShardId};
-use crate::policy::{PolicyError, Selection};
+use crate::policy::{Comparison, PolicyError, Selection};
 
 /// Most bytes that a watched policy may want remembered, all shards together. The memories of further ones are forgotten.
 pub(super) const MAX_LEARNED_BYTES: usize = 64 << 20;
@@ -159,38 +159,14 @@ impl Watching {
 impl Agreement {
     /// Takes in one more pair of answers.
     fn compare(&mut self, table: &LayerTable, active: &Selection, watched: &Selection) {
-        let sizes = table.file_sizes();
-        let size = |row: u32| sizes.get(row as usize).copied().unwrap_or_default();
-        let mut by = vec![0_u8; table.rows() as usize];
-        for (bit, selection) in [(1, active), (2, watched)] {
-            for row in selection.hot() {
-                if let Some(by) = by.get_mut(*row as usize) {
-                    *by |= bit;
-                }
-            }
-        }
-        let (mut added, mut dropped) = (0_u64, 0_u64);
-        for (row, by) in (0_u32..).zip(by) {
-            match by {
-                1 => {
-                    dropped += 1;
-                    self.dropped_bytes += size(row);
-                }
-                2 => {
-                    added += 1;
-                    self.added_bytes += size(row);
-                }
-                3 => self.common_layers += 1,
-                _ => {}
-            }
-        }
+        let comparison = Comparison::of(table, active, watched);
         self.compared += 1;
-        self.added_layers += added;
-        self.dropped_layers += dropped;
-        self.same_layers += u64::from(added == 0 && dropped == 0);
-        let same = active.rows() == watched.rows()
-            && active.cold_from() == watched.cold_from()
-            && active.heats() == watched.heats();
-        self.same_answer += u64::from(same);
+        self.common_layers += comparison.common.layers();
+        self.added_layers += comparison.added.layers();
+        self.added_bytes += comparison.added.bytes;
+        self.dropped_layers += comparison.dropped.layers();
+        self.dropped_bytes += comparison.dropped.bytes;
+        self.same_layers += u64::from(comparison.same_layers());
+        self.same_answer += u64::from(comparison.same_answer);
     }
 }

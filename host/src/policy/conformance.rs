@@ -67,7 +67,11 @@ impl fmt::Display for Check {
 /// When the tables are read: after everything in them was last read.
 const NOW: i64 = 1_767_225_600;
 
-/// A tenant whose table it might be.
+/// A tenant shard whose layers a [`sample_table`] might be, some time after the last of them was read.
+pub fn sample_tenant() -> Tenant {
+    tenant(NOW)
+}
+
 fn tenant(now: i64) -> Tenant {
     Tenant { shard: "1f359dd625e519a1a4e8d7509690f6fc-070a".into(), generation: 3, now, checkpoint_distance: 256 << 20 }
 }

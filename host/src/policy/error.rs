@@ -273,10 +273,39 @@ pub(super) fn trap(error: &wasmtime::Error, step: Step) -> Option<PolicyErrorKin
     Some(PolicyErrorKind::Trap { step, reason, backtrace })
 }
 
+/// What a panic of Rust goes through on its way to the trap: the functions of authors come behind.
+const PANICKING: [&str; 5] = ["__rust", "rust_panic", "core::panicking::", "std::panicking::", "std::sys::backtrace::"];
+
 fn frames(backtrace: &WasmBacktrace) -> Vec<String> {
     let names = backtrace.frames().iter().filter_map(|frame| frame.func_name());
+    shown(names.map(|name| format!("{:#}", rustc_demangle::demangle(name))))
+}
+
+fn shown(names: impl Iterator<Item = String>) -> Vec<String> {
     names
+        .skip_while(|name| PANICKING.iter().any(|start| name.starts_with(start)))
         .take(SHOWN_FRAMES)
-        .map(|name| quoted(&format!("{:#}", rustc_demangle::demangle(name)), SHOWN_NAME_BYTES))
+        .map(|name| quoted(&name, SHOWN_NAME_BYTES))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backtrace_begins_where_an_author_can_do_something() {
+        let panicking = ["__rustc::rust_panic", "std::panicking::panic_with_hook", "__rustc::rust_begin_unwind"];
+        let own = ["core::option::unwrap_failed", "hot::select", "__rust_begin", "hot::main"];
+        let names = panicking.iter().chain(&["core::panicking::panic_fmt"]).chain(&own);
+        assert_eq!(shown(names.map(|name| (*name).to_owned())), own);
+    }
+
+    #[test]
+    fn the_limits_of_a_backtrace_are_obeyed_and_violated() {
+        let frames = |count: usize, bytes: usize| shown((0..count).map(|_| "f".repeat(bytes)));
+        assert_eq!(frames(SHOWN_FRAMES, SHOWN_NAME_BYTES), vec!["f".repeat(SHOWN_NAME_BYTES); SHOWN_FRAMES]);
+        let cut = format!("{}...", "f".repeat(SHOWN_NAME_BYTES));
+        assert_eq!(frames(SHOWN_FRAMES + 1, SHOWN_NAME_BYTES + 1), vec![cut; SHOWN_FRAMES]);
+    }
 }

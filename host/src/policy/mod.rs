@@ -5,6 +5,7 @@
 
 mod bindings;
 mod builtin;
+mod comparison;
 mod compiled;
 mod component;
 pub mod conformance;
@@ -16,6 +17,7 @@ mod judge;
 mod limits;
 mod memory;
 mod permits;
+mod pin;
 mod queue;
 mod quote;
 mod reasons;
@@ -28,6 +30,7 @@ mod stack;
 mod work;
 
 pub use builtin::RESIDENT_SET;
+pub use comparison::{Comparison, Portion, moved_layers};
 pub use component::{Called, NO_CONFIG, Policy};
 pub use contract::Contract;
 pub use engine::{Engine, EngineError};
@@ -38,6 +41,8 @@ pub use identity::{
 };
 pub use judge::{Judge, JudgeError, Verdict};
 pub use limits::Limits;
+pub(crate) use pin::PIN;
+pub use pin::{BadPin, PolicyFile, WrongDigest};
 pub use queue::{DueUpload, Ranking, UploadQueue};
 pub(crate) use quote::quoted;
 pub use reasons::Reasons;
@@ -46,3 +51,4 @@ pub use rows::BadRows;
 pub use schema::BadSchema;
 pub use selection::{BadSelection, Selection};
 pub use shape::Shape;
+pub use thermocline_policy::{Layers, Tenant};

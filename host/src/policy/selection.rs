@@ -104,6 +104,11 @@ impl Selection {
         self.rows.get(..self.cold_from).unwrap_or(&self.rows)
     }
 
+    /// Listed rows that are known, but not to be downloaded.
+    pub fn cold(&self) -> &[u32] {
+        self.rows.get(self.cold_from..).unwrap_or_default()
+    }
+
     /// One heat a listed row, finite and not negative; `None` where the policy does not score.
     pub fn heats(&self) -> Option<&[f32]> {
         self.heats.as_deref()

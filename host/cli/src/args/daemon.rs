@@ -1,10 +1,11 @@
 //! Commands that a running daemon carries out.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
-use thermocline::Digest;
 use thermocline::policies::{PolicyRef, Scope};
+use thermocline::policy::PolicyFile;
+
+use super::policy::{POLICY_FILE, policy_file};
 
 /// Where a daemon is that nobody named: the address that the documentation uses.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:9899";
@@ -25,29 +26,6 @@ pub struct DaemonArgs {
     /// Print JSON: the daemon's answer
     #[arg(long)]
     pub json: bool,
-}
-
-/// A file, and the digest that it must have.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pinned {
-    /// Where it is.
-    pub file: PathBuf,
-    /// `None`: any.
-    pub pin: Option<Digest>,
-}
-
-impl FromStr for Pinned {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.rsplit_once("@sha256:") {
-            Some((file, digest)) => {
-                let pin = digest.parse().map_err(|error| format!("the pin behind @: {error}"))?;
-                Ok(Pinned { file: file.into(), pin: Some(pin) })
-            }
-            None => Ok(Pinned { file: text.into(), pin: None }),
-        }
-    }
 }
 
 /// A policy that is installed. Whoever names a file meant to install it.
@@ -72,8 +50,8 @@ fn share(text: &str) -> Result<f64, String> {
 #[allow(missing_docs, reason = "clap shows the docs of each field to users")]
 pub struct InstallArgs {
     /// The component; with @sha256:DIGEST behind it, only if it has that digest
-    #[arg(value_name = "FILE[@sha256:DIGEST]")]
-    pub file: Pinned,
+    #[arg(value_name = POLICY_FILE, value_parser = policy_file())]
+    pub file: PolicyFile,
     /// A configuration to try it with, for a policy that needs one
     #[arg(long, value_name = "JSON")]
     pub config: Option<String>,
@@ -190,18 +168,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[test]
-    fn a_file_may_be_pinned() {
-        let digest = Digest::of(b"");
-        let pinned = |text: &str| text.parse::<Pinned>();
-        assert_eq!(pinned("a.wasm"), Ok(Pinned { file: "a.wasm".into(), pin: None }));
-        assert_eq!(pinned("a@b/c.wasm"), Ok(Pinned { file: "a@b/c.wasm".into(), pin: None }));
-        let text = format!("a@sha256:b/c.wasm@sha256:{digest}");
-        assert_eq!(pinned(&text), Ok(Pinned { file: "a@sha256:b/c.wasm".into(), pin: Some(digest) }));
-        let error = pinned("a.wasm@sha256:abc").unwrap_err();
-        assert!(error.contains("expected 64 hex digits"), "{error}");
-    }
 
     #[rstest]
     #[case("0.1", true)]

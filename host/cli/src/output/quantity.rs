@@ -37,6 +37,12 @@ pub(crate) fn millis(elapsed: Duration) -> String {
     }
 }
 
+/// `12.3 us` of what takes less than a millisecond, and beyond as [`millis`].
+pub(crate) fn micros(elapsed: Duration) -> String {
+    let us = elapsed.as_secs_f64() * 1e6;
+    if us < 999.95 { format!("{us:.1} us") } else { millis(elapsed) }
+}
+
 /// `42%`, `0.6%`; nothing where there is no whole.
 pub(crate) fn percent_of(part: u64, whole: u64) -> String {
     match (u128::from(part) * 1000).checked_div(u128::from(whole)) {
@@ -93,6 +99,15 @@ mod tests {
     #[case(1_234_567, "1.2 s")]
     fn durations(#[case] micros: u64, #[case] shown: &str) {
         assert_eq!(millis(Duration::from_micros(micros)), shown);
+    }
+
+    #[rstest]
+    #[case(0, "0.0 us")]
+    #[case(999_900, "999.9 us")]
+    #[case(999_990, "1.0 ms")]
+    #[case(12_345_000, "12 ms")]
+    fn short_durations(#[case] nanos: u64, #[case] shown: &str) {
+        assert_eq!(micros(Duration::from_nanos(nanos)), shown);
     }
 
     #[rstest]

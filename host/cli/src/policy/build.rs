@@ -9,7 +9,6 @@ mod package;
 mod toolchain;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -17,6 +16,7 @@ use thermocline::Digest;
 
 use self::package::Package;
 use self::toolchain::Toolchain;
+use crate::atomic::write_whole;
 
 /// The one target that components are built for: it imports nothing, where a WASI target would.
 const TARGET: &str = "wasm32-unknown-unknown";
@@ -102,25 +102,4 @@ fn component(package: &Package, module: &[u8], rustc_version: &str) -> anyhow::R
     producers
         .add_to_wasm(&component)
         .with_context(|| format!("recording the compiler in the component of crate {name}"))
-}
-
-/// Readers of `file` see what was there before, or all of `bytes`.
-fn write_whole(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = match file.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // Temporary files are for their owner alone; this one is to become an ordinary one.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut temporary = builder.prefix(".policy-").suffix(".tmp").tempfile_in(folder)?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(file)?;
-    fs::File::open(folder)?.sync_all()?;
-    Ok(())
 }

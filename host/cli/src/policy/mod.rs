@@ -1,3 +1,7 @@
 //! Policies, as their authors handle them.
 
 pub mod build;
+pub(crate) mod fixture;
+pub(crate) mod measured;
+pub mod scaffold;
+pub(crate) mod tables;

@@ -9,7 +9,7 @@ use thermocline::keys;
 use thermocline::layer::{TenantId, TenantShardId};
 use thermocline::policies::source::FileSource;
 use thermocline::policies::{ChangeError, Policies, PolicyStore, Source};
-use thermocline::policy::{Engine, Judge, Limits as EngineLimits, NO_CONFIG};
+use thermocline::policy::{Engine, Judge, Limits as EngineLimits, NO_CONFIG, PolicyFile};
 use thermocline::remote::{self, Remote};
 
 use super::auth::PublicKey;
@@ -63,12 +63,13 @@ pub(crate) async fn policies(config: &Config, clock: Arc<dyn Clock>) -> anyhow::
 
 /// Lets what the settings say of policies hold, where that is news.
 pub(crate) async fn follow(policies: &Policies, config: &Config) -> anyhow::Result<()> {
-    let file = config.policy_file.as_ref().map(FileSource::new);
+    let file = config.policy_file.as_ref().map(|file| FileSource::new(file.path()));
+    let pin = config.policy_file.as_ref().and_then(PolicyFile::pin);
     let source = file.as_ref().map(|file| file as &dyn Source);
-    let followed = policies.follow_configuration(source, None, &config.policy_config).await;
+    let followed = policies.follow_configuration(source, pin, &config.policy_config).await;
     let named = followed.map_err(|error| match (&error, &config.policy_file) {
         (ChangeError::Source(_), _) | (_, None) => anyhow::Error::new(error),
-        (_, Some(file)) => anyhow::Error::new(error).context(file.display().to_string()),
+        (_, Some(file)) => anyhow::Error::new(error).context(file.path().display().to_string()),
     });
     named.with_context(|| policy_settings(config))?;
     policies.set_rollback_rule(config.rollback);

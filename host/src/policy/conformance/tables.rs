@@ -32,7 +32,7 @@ pub fn sample_table(count: usize) -> Result<Arc<LayerTable>, String> {
 fn sample_layer(number: usize, noise: &mut Noise) -> Layer {
     let place = (number % TIMELINE_LAYERS) as u64;
     let lsn = 0x0100_0000 + (place / 64) * 0x1000;
-    let (start, end) = (key(place % 64 * 1_000), key((place % 64 + 1) * 1_000));
+    let (start, end) = (Key::of_block(place % 64 * 1_000), Key::of_block((place % 64 + 1) * 1_000));
     let roll = noise.below(100);
     let name = match roll {
         0..4 => delta(Key::MIN, Key::MAX, lsn + place % 64, lsn + 0x1000),
@@ -81,8 +81,8 @@ pub(super) fn each_mark() -> Vec<Layer> {
         Marks::VISIBLE | Marks::INHERITED_COLD,
     ];
     let names = [
-        Some(LayerName::image(key(0), key(8), Lsn(16))),
-        delta(key(0), key(8), 16, 24),
+        Some(LayerName::image(Key::of_block(0), Key::of_block(8), Lsn(16))),
+        delta(Key::of_block(0), Key::of_block(8), 16, 24),
         delta(Key::MIN, Key::MAX, 16, 24),
     ];
     let layers = names.into_iter().flatten().flat_map(|name| states.map(|marks| layer(name, marks)));
@@ -96,8 +96,8 @@ pub(super) fn extremes() -> Vec<Layer> {
         Some(LayerName::image(Key::MIN, Key::MAX, Lsn(u64::MAX - 1))),
         Some(LayerName::image(Key::MAX, Key::MAX, Lsn(1))),
         delta(Key::MIN, Key::MAX, 0, 1),
-        delta(Key::MIN, key(1), 0, u64::MAX),
-        delta(key(1), Key::MAX, u64::MAX - 1, u64::MAX),
+        delta(Key::MIN, Key::of_block(1), 0, u64::MAX),
+        delta(Key::of_block(1), Key::MAX, u64::MAX - 1, u64::MAX),
     ];
     let values = [
         (0, i64::MIN, 0, None),
@@ -121,7 +121,8 @@ pub(super) fn twins() -> Vec<Layer> {
     let twins = (0..20).flat_map(|copy: u64| kinds.iter().zip(0_u64..).map(move |(kind, number)| (copy, kind, number)));
     twins
         .map(|(copy, kind, number)| {
-            let (start, end) = (key((copy * 10 + number) * 100), key((copy * 10 + number + 1) * 100));
+            let (start, end) =
+                (Key::of_block((copy * 10 + number) * 100), Key::of_block((copy * 10 + number + 1) * 100));
             let lsn = 16 + number * 16;
             let name = delta(start, end, lsn, lsn + 8).unwrap_or_else(|| LayerName::image(start, end, Lsn(lsn)));
             Layer { timeline: timeline(0), name, ..*kind }
@@ -163,14 +164,6 @@ const fn timeline(number: u8) -> TimelineId {
 
 fn delta(start: Key, end: Key, lsn_start: u64, lsn_end: u64) -> Option<LayerName> {
     LayerName::delta(start, end, Lsn(lsn_start), Lsn(lsn_end))
-}
-
-/// The key of a block of one relation.
-fn key(block: u64) -> Key {
-    let mut bytes = [0; 18];
-    let (_, low) = bytes.split_at_mut(10);
-    low.copy_from_slice(&block.to_be_bytes());
-    Key::from_bytes(bytes)
 }
 
 /// Numbers without order, and always the same ones (xorshift).

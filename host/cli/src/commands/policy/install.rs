@@ -14,10 +14,10 @@ use crate::policy_answers::{MAX_CONFIG_HEADER_BYTES, PolicyRow};
 pub(crate) fn install(args: &InstallArgs) -> anyhow::Result<Verdict> {
     let client = Client::new(&args.daemon)?;
     let config = args.config.as_deref().map(on_one_line).transpose()?;
-    let component = location::read_component(Limits::default().component_bytes, &args.file.file)?;
+    let component = location::read_component(Limits::default().component_bytes, &args.file)?;
     let mut query = given(&[("why", &args.why)]);
-    query.push(("source", args.file.file.display().to_string()));
-    query.extend(args.file.pin.map(|pin| ("pin", pin.to_string())));
+    query.push(("source", args.file.path().display().to_string()));
+    query.extend(args.file.pin().map(|pin| ("pin", pin.to_string())));
     let answer = client.send(&["v1", "policy"], &query, &component, config.as_deref())?;
     if args.daemon.json {
         output::json(&answer)?;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thermocline::policies::RollbackRule;
-use thermocline::policy::NO_CONFIG;
+use thermocline::policy::{NO_CONFIG, PolicyFile};
 use thermocline::remote::{RemoteUrl, S3Options, check_key};
 use thermocline::upload::DEFAULT_CONCURRENCY;
 
@@ -87,7 +87,7 @@ pub struct Config {
     /// What survives a restart is in there.
     pub state_dir: PathBuf,
     /// The component that decides; the built-in policy where none is named.
-    pub policy_file: Option<PathBuf>,
+    pub policy_file: Option<PolicyFile>,
     /// Its configuration, JSON.
     pub policy_config: String,
     /// When a policy that fails is taken back by itself; `None`: never.
@@ -201,8 +201,8 @@ impl Reader<'_> {
         let default_state = data_dir.as_ref().map(|data_dir| data_dir.join("thermocline")).unwrap_or_default();
         let shown = default_state.display().to_string();
         let state_dir = self.optional(STATE_DIR, &shown, value::path).map(|path| self.folder.join(path));
-        let policy_file = self.optional(POLICY_FILE, "resident-set, built in", value::path);
-        let policy_file = policy_file.map(|path| self.folder.join(path));
+        let policy_file = self.optional(POLICY_FILE, "resident-set, built in", value::policy_file);
+        let policy_file = policy_file.map(|file| file.within(self.folder));
         let policy_config = self.or(POLICY_CONFIG, NO_CONFIG.to_owned(), value::policy_config);
         let rollback = self.rollback();
         let log_format = self.or_shown(LOG_FORMAT, LogFormat::Human, "human", value::format);

@@ -118,7 +118,7 @@ fn every_setting_is_read() {
         recheck_period: Duration::from_secs(60),
         shutdown_timeout: Duration::from_secs(600),
         state_dir: "/etc/thermocline/state".into(),
-        policy_file: Some("/etc/thermocline/policy.wasm".into()),
+        policy_file: Some(PolicyFile::new("/etc/thermocline/policy.wasm")),
         policy_config: r#"{"hot":3,"names":["a"]}"#.into(),
         rollback: None,
         log_format: LogFormat::Json,
@@ -165,7 +165,8 @@ fn every_setting_is_read() {
 #[case::shutdown_below("shutdown_timeout", "\"0s\"", "a duration from \"1s\" to \"10m\"")]
 #[case::shutdown_above("shutdown_timeout", "\"601s\"", "a duration from \"1s\" to \"10m\"")]
 #[case::state_dir("state_dir", "[]", "a path")]
-#[case::policy_file("policy.file", "{}", "a path")]
+#[case::policy_file("policy.file", "{}", "a path, or one with @sha256: and all 64 hex digits")]
+#[case::policy_pin("policy.file", "\"a.wasm@sha256:ab\"", "a path, or one with @sha256: and all 64 hex digits")]
 #[case::rollback_failures("policy.rollback_failures", "10001", "a whole number from 0 to 10000")]
 #[case::rollback_window("policy.rollback_window", "\"0s\"", "a duration from \"1s\" to \"1day\"")]
 #[case::policy_config("policy.config", "\"{}\"", "a table, or in the environment a JSON object")]

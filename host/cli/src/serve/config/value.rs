@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use thermocline::policy::PolicyFile;
 use tracing_subscriber::EnvFilter;
 
 use super::LogFormat;
@@ -39,6 +40,14 @@ pub(super) fn address(written: &Written) -> Result<SocketAddr, Expected> {
 pub(super) fn path(written: &Written) -> Result<PathBuf, Expected> {
     let text = written.text().filter(|text| !text.is_empty() && !text.contains('\0'));
     text.map(PathBuf::from).ok_or_else(|| "a path".into())
+}
+
+/// A path, and behind it maybe the digest that the file must have.
+pub(super) fn policy_file(written: &Written) -> Result<PolicyFile, Expected> {
+    let expected =
+        || "a path, or one with @sha256: and all 64 hex digits of the component's digest behind it".to_owned();
+    let file = path(written).ok().and_then(|path| PolicyFile::from_os(path.into()).ok());
+    file.filter(|file| !file.path().as_os_str().is_empty()).ok_or_else(expected)
 }
 
 pub(super) fn words(written: &Written, what: &str) -> Result<String, Expected> {

@@ -1,0 +1,26 @@
+//! Files that are there whole or not at all.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+/// Readers of `file` see what was there before, or all of `bytes`.
+pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = match file.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // Temporary files are for their owner alone; this one is to become an ordinary one.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder.prefix(".thermocline-").suffix(".tmp").tempfile_in(folder)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(file)?;
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
+}
