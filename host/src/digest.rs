@@ -26,6 +26,20 @@ impl Digest {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// As S3 writes checksums: its bytes in base64.
+    pub(crate) fn to_base64(self) -> String {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let digit = |bits: u32| DIGITS.get(bits as usize % DIGITS.len()).copied().map_or('=', char::from);
+        let mut text = String::with_capacity(44);
+        for bytes in self.0.chunks(3) {
+            let bits = (0..3).fold(0, |bits, place| bits << 8 | bytes.get(place).map_or(0, |byte| u32::from(*byte)));
+            // So many bytes take one digit more; the rest of four is padded.
+            text.extend((0..=bytes.len()).map(|place| digit(bits >> (18 - 6 * place))));
+            text.extend((bytes.len()..3).map(|_| '='));
+        }
+        text
+    }
 }
 
 /// A text that is no digest.
@@ -92,6 +106,12 @@ mod tests {
         assert_eq!(expected.parse(), Ok(digest));
         assert_eq!(expected.to_uppercase().parse(), Ok(digest));
         assert_eq!(Digest::from(Sha256::new().chain_update(b"a").chain_update(b"bc")), digest);
+    }
+
+    #[test]
+    fn a_digest_is_the_checksum_that_s3_computes() {
+        assert_eq!(Digest::of(b"abc").to_base64(), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+        assert_eq!(Digest::from_bytes([0xff; 32]).to_base64(), format!("{}8=", "/".repeat(42)));
     }
 
     #[test]

@@ -2,5 +2,5 @@
 (func $on-select (local $left i32)
   (local.set $left (i32.const 10000))
   (loop $again
-    (call $log (i32.const 2) (i32.const 0) (i32.const 100000))
+    (call $log (i32.const 2) (i32.const 131072) (i32.const 100000))
     (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1))))))

@@ -1,2 +1,2 @@
 ;; Does nothing but log.
-(func $on-select (loop $again (call $log (i32.const 2) (i32.const 0) (i32.const 100000)) (br $again)))
+(func $on-select (loop $again (call $log (i32.const 2) (i32.const 131072) (i32.const 100000)) (br $again)))

@@ -170,12 +170,6 @@ fn a_policy_may_do_without_the_memory_it_was_refused() {
 }
 
 #[test]
-fn memory_that_a_component_starts_with_counts() {
-    let error = load(ByHand::new().memory("(memory (export \"memory\") 2048)")).unwrap_err();
-    assert!(matches!(error.kind(), PolicyErrorKind::Memory { step: Step::Start, .. }), "{error}");
-}
-
-#[test]
 fn tables_count_as_memory() {
     let grow = "(if (i32.eq (table.grow $t (ref.null func) (i32.const 15000)) (i32.const -1)) (then unreachable))";
     let component = || ByHand::new().field("(table $t 1 funcref)").before_select(grow);
@@ -281,42 +275,10 @@ fn a_trap_names_what_it_was_in_and_what_was_logged_before() {
     assert!(!message.contains('\n'), "{message}");
 }
 
-#[rstest]
-#[case::out_of_range(Answer::hot(vec![0, 3]), "`select` answered badly: rows[1] is 3, but the table has 3 rows")]
-#[case::twice(Answer::hot(vec![2, 2]), "rows[1] lists row 2 a second time")]
-#[case::too_many(Answer::hot(vec![0; 4]), "it lists 4 rows of a table of 3")]
-#[case::not_a_number(Answer { heats: Some(vec![f32::NAN]), ..Answer::hot(vec![0]) }, "heats[0] is NaN")]
-#[case::heats_missing(Answer { heats: Some(vec![]), ..Answer::hot(vec![0]) }, "there are 0 heats for 1 listed rows")]
-#[case::cold_from(Answer { cold_from: 2, ..Answer::hot(vec![0]) }, "cold-from is 2, but 1 rows are listed")]
-#[case::memory(Answer { memory: vec![1; 4096 + 73], ..Answer::default() }, "its memory is 4169 bytes: at most 4168 for 3 rows")]
-fn a_bad_selection_is_refused(#[case] answer: Answer, #[case] why: &str) {
-    let error = select(ByHand::new().selects(&answer), 3).unwrap_err();
-    assert!(matches!(error.kind(), PolicyErrorKind::Selection(_)));
-    assert!(error.to_string().contains(why), "{error}");
-}
-
-#[rstest]
-#[case::out_of_range(&[2])]
-#[case::twice(&[1, 1])]
-fn a_bad_ranking_is_refused(#[case] rows: &[u32]) {
-    let error = rank(ByHand::new().ranks(rows), 2).unwrap_err();
-    assert!(matches!(error.kind(), PolicyErrorKind::Ranking(_)), "{error}");
-}
-
 /// An answer with a list of `len` items at `at`.
 fn wild_list(at: u32, len: u32) -> ByHand {
     let code = format!("(i32.store (i32.const 200) (i32.const {at})) (i32.store (i32.const 204) (i32.const {len}))");
     ByHand::new().before_select(&code)
-}
-
-#[rstest]
-#[case::behind_the_end(16 << 16, 1, "out of bounds")]
-#[case::endless(0, u32::MAX, "out of bounds")]
-#[case::crooked(3, 1, "not aligned")]
-fn a_list_that_is_none_is_refused(#[case] at: u32, #[case] len: u32, #[case] why: &str) {
-    let error = select(wild_list(at, len), 3).unwrap_err();
-    assert!(matches!(error.kind(), PolicyErrorKind::Unreadable { step: Step::Select, .. }), "{error}");
-    assert!(error.to_string().contains(why), "{error}");
 }
 
 #[test]
@@ -346,17 +308,6 @@ fn a_configuration_is_refused_in_the_words_of_the_policy() {
     assert_eq!(error.identity().name(), Some("by-hand"));
 }
 
-#[rstest]
-#[case::a_refusal(load(ByHand::new().refuses_to_configure(b"\xff")).unwrap_err(), Step::Configure)]
-#[case::a_name(load(ByHand::new().name(b"\xff")).unwrap_err(), Step::Describe)]
-#[case::a_log_line(
-    select(ByHand::new().field(r#"(data (i32.const 512) "\ff")"#).before_select(WRITE_LINE), 1).unwrap_err(),
-    Step::Select
-)]
-fn text_that_is_not_utf_8_is_refused(#[case] error: PolicyError, #[case] step: Step) {
-    assert!(matches!(error.kind(), PolicyErrorKind::Unreadable { step: at, .. } if *at == step), "{error}");
-}
-
 const WRITE_LINE: &str = "(call $log (i32.const 1) (i32.const 512) (i32.const 1))";
 
 fn flood(lines: usize) -> ByHand {
@@ -384,12 +335,6 @@ fn the_limit_on_log_lines_is_violated() {
 fn a_handle_that_is_kept_is_refused() {
     let error = select(ByHand::new().select("(i32.const 192)"), 1).unwrap_err();
     assert!(error.to_string().contains("borrow"), "{error}");
-}
-
-#[test]
-fn a_handle_that_was_never_lent_is_refused() {
-    let error = select(ByHand::new().before_select("(drop (call $rows (i32.const 77)))"), 1).unwrap_err();
-    assert!(error.to_string().contains("handle"), "{error}");
 }
 
 #[test]
@@ -511,17 +456,6 @@ fn simd_and_bulk_memory_are_on() {
     let code = "(memory.fill (i32.const 512) (i32.const 7) (i32.const 16))
         (drop (i8x16.add (v128.load (i32.const 512)) (v128.load (i32.const 512))))";
     select(ByHand::new().before_select(code), 1).unwrap();
-}
-
-#[rstest]
-#[case::version(ByHand::new().version(b"1.2"), "its version must be a semantic version")]
-#[case::name(ByHand::new().name(b"By Hand"), "its name must be 1 to 64 characters")]
-#[case::summary(ByHand::new().summary(vec![b's'; 1025]), "its summary is 1025 bytes long")]
-#[case::schema(ByHand::new().config_schema(b"any"), "its config-schema must be a JSON object")]
-fn a_bad_description_is_refused(#[case] component: ByHand, #[case] why: &str) {
-    let error = load(component).unwrap_err();
-    assert!(matches!(error.kind(), PolicyErrorKind::Description(_)));
-    assert!(error.to_string().contains(why), "{error}");
 }
 
 #[rstest]

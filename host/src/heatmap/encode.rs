@@ -67,6 +67,7 @@ pub fn encode(header: &Header, table: &LayerTable, selection: &Selection) -> Enc
 
     let write = |mut sink: Sink<'_>| {
         let mut writer = Writer::default();
+        writer.out.reserve_exact((selection.rows().len() * USUAL_LAYER_BYTES).min(SEGMENT_BYTES + SEGMENT_BYTES / 8));
         writer.begin(header.generation);
         for (timeline_id, indexes) in listing.timelines() {
             writer.begin_timeline(timeline_id);
@@ -111,11 +112,19 @@ struct Assembly {
 
 impl Assembly {
     fn for_layers(layers: usize) -> Self {
-        Assembly { whole: Vec::with_capacity(layers * USUAL_LAYER_BYTES), hasher: Sha256::new() }
+        let bytes = layers * USUAL_LAYER_BYTES;
+        // A document of one segment is taken over as it is.
+        let whole = if bytes < SEGMENT_BYTES { Vec::new() } else { Vec::with_capacity(bytes) };
+        Assembly { whole, hasher: Sha256::new() }
     }
 
     fn take(&mut self, mut segment: Vec<u8>) -> Vec<u8> {
         self.hasher.update(&segment);
+        if self.whole.is_empty() && segment.len() < SEGMENT_BYTES {
+            // All that there is: only the last segment is short.
+            self.whole = segment;
+            return Vec::new();
+        }
         self.whole.extend_from_slice(&segment);
         segment.clear();
         segment

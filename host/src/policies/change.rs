@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 use super::entry::{Action, Entry, HOST, Outcome};
 use super::error::ChangeError;
 use super::lineup::{Lineup, Place, Seat};
+use super::live::{Note, Policies, Share};
 use super::lock;
-use super::policies::{Note, Policies, Share};
 use super::reference::PolicyRef;
 use super::scope::Scope;
 use super::shadow::Shadow;
@@ -25,6 +25,9 @@ use crate::policy::{NO_CONFIG, Policy};
 
 /// Bytes of a reason that are kept, and of a name.
 const NOTE_BYTES: usize = 1 << 10;
+
+/// Most tenants and shards that have a policy of their own: to try one out, and not to run many.
+pub const MAX_OVERRIDES: usize = 1000;
 
 /// Who did something that nobody put a name to.
 const SOMEBODY: &str = "unknown";
@@ -149,7 +152,12 @@ impl Policies {
             None => lineup.active.chosen.which,
             Some(scope) => lineup.overrides.get(&scope).unwrap_or(&lineup.active).chosen.which,
         });
-        let loaded = self.chosen(policy, config, &mut entry);
+        let is_one_more = tenant.is_some_and(|scope| !lineup.overrides.contains_key(&scope));
+        let loaded = if is_one_more && lineup.overrides.len() >= MAX_OVERRIDES {
+            Err(ChangeError::TooManyOverrides { limit: MAX_OVERRIDES })
+        } else {
+            self.chosen(policy, config, &mut entry)
+        };
         let (entry, (loaded, chosen)) = self.write_down(entry, loaded)?;
         self.seat_at(tenant, loaded, chosen);
         Ok(entry)

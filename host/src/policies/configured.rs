@@ -2,7 +2,7 @@
 
 use super::entry::{CONFIGURATION, Entry};
 use super::error::ChangeError;
-use super::policies::{Note, Policies};
+use super::live::{Note, Policies};
 use super::reference::PolicyRef;
 use super::source::Source;
 use super::standing::Chosen;

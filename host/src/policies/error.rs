@@ -78,6 +78,14 @@ pub enum ChangeError {
         /// How many may be.
         limit: usize,
     },
+    /// Too many have a policy of their own.
+    #[error(
+        "{limit} tenants have a policy of their own, and more may not: roll one back, or activate the policy for all"
+    )]
+    TooManyOverrides {
+        /// How many may be.
+        limit: usize,
+    },
     /// The share makes no sense.
     #[error("a share is more than 0 and at most 1, and {0} is not")]
     BadShare(f64),

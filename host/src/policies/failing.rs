@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::entry::Action;
 use super::lineup::{Lineup, Place, Seat};
+use super::live::Policies;
 use super::lock;
-use super::policies::Policies;
 use super::shadow::Watching;
 use super::standing::Chosen;
 use crate::policy::{PolicyError, PolicyErrorKind};

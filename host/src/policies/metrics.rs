@@ -1,6 +1,6 @@
 //! What is counted of policies, beside their calls.
 
-use super::policies::Policies;
+use super::live::Policies;
 use super::status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
 use crate::metrics::{Family, Kind, Sample, Value};
 
@@ -43,58 +43,67 @@ impl Policies {
                 ],
             },
         ];
-        families.extend(self.shadow_status().iter().flat_map(watched));
+        families.extend(watched(self.shadow_status().as_ref()));
         families
     }
 }
 
-/// How the watched policy compares.
-fn watched(status: &ShadowStatus) -> [Family; 4] {
-    let Agreement { compared, same_answer, same_layers, skipped, failures, .. } = &status.agreement;
-    let Agreement { common_layers, added_layers, dropped_layers, added_bytes, dropped_bytes, .. } = status.agreement;
-    let named = |label: &'static str, value: &str| {
-        vec![("policy", status.name.clone()), ("version", status.version.clone()), (label, value.to_owned())]
+/// How the watched policy compares; names without numbers where none is watched.
+fn watched(status: Option<&ShadowStatus>) -> [Family; 4] {
+    let counter = |name, help, count: fn(&Agreement) -> Vec<(&'static str, f64)>, label| Family {
+        name,
+        help,
+        kind: Kind::Counter,
+        samples: status.map_or_else(Vec::new, |status| {
+            let named = |value: &str| {
+                vec![("policy", status.name.clone()), ("version", status.version.clone()), (label, value.to_owned())]
+            };
+            let counts = count(&status.agreement).into_iter();
+            counts.map(|(what, count)| Sample { labels: named(what), value: Value::Number(count) }).collect()
+        }),
     };
-    let counter = |name, help, samples| Family { name, help, kind: Kind::Counter, samples };
-    let failed: u64 = failures.values().sum();
     [
         counter(
             "thermocline_policy_shadow_calls_total",
             "Calls of the policy that is watched: it answered the same as the one that decides, the same layers in \
              another order, or other layers; it failed; or it was left out because it was busy.",
-            [
-                ("same", *same_answer),
-                ("same_layers", same_layers.saturating_sub(*same_answer)),
-                ("other_layers", compared.saturating_sub(*same_layers)),
-                ("failed", failed),
-                ("skipped", *skipped),
-            ]
-            .map(|(result, count)| number(named("result", result), count))
-            .to_vec(),
+            |agreement| {
+                let Agreement { compared, same_answer, same_layers, skipped, failures, .. } = agreement;
+                vec![
+                    ("same", *same_answer as f64),
+                    ("same_layers", same_layers.saturating_sub(*same_answer) as f64),
+                    ("other_layers", compared.saturating_sub(*same_layers) as f64),
+                    ("failed", failures.values().sum::<u64>() as f64),
+                    ("skipped", *skipped as f64),
+                ]
+            },
+            "result",
         ),
         counter(
             "thermocline_policy_shadow_layers_total",
             "Layers that both list as hot, that only the watched policy does, and that only the one that decides does.",
-            [("common", common_layers), ("added", added_layers), ("dropped", dropped_layers)]
-                .map(|(kind, count)| number(named("kind", kind), count))
-                .to_vec(),
+            |agreement| {
+                vec![
+                    ("common", agreement.common_layers as f64),
+                    ("added", agreement.added_layers as f64),
+                    ("dropped", agreement.dropped_layers as f64),
+                ]
+            },
+            "kind",
         ),
         counter(
             "thermocline_policy_shadow_bytes_total",
             "Bytes of the layers that only one of them lists as hot.",
-            [("added", added_bytes), ("dropped", dropped_bytes)]
-                .map(|(kind, count)| number(named("kind", kind), count))
-                .to_vec(),
+            |agreement| vec![("added", agreement.added_bytes as f64), ("dropped", agreement.dropped_bytes as f64)],
+            "kind",
         ),
         counter(
             "thermocline_policy_shadow_seconds_total",
             "Time of the calls that were compared.",
-            [("watched", status.agreement.elapsed), ("active", status.agreement.active_elapsed)]
-                .map(|(which, elapsed)| Sample {
-                    labels: named("which", which),
-                    value: Value::Number(elapsed.as_secs_f64()),
-                })
-                .to_vec(),
+            |agreement| {
+                vec![("watched", agreement.elapsed.as_secs_f64()), ("active", agreement.active_elapsed.as_secs_f64())]
+            },
+            "which",
         ),
     ]
 }

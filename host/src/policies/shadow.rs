@@ -10,8 +10,8 @@ use siphasher::sip::SipHasher13;
 use thermocline_policy::Tenant;
 
 use super::lineup::Seat;
+use super::live::Share;
 use super::lock;
-use super::policies::Share;
 use super::status::Agreement;
 use crate::layer::{LayerTable, TenantShardId};
 use crate::policy::{Comparison, PolicyError, Selection};

@@ -39,7 +39,7 @@ pub enum SourceError {
         limit: usize,
     },
     /// It cannot be read.
-    #[error("{name}: {why}")]
+    #[error("cannot read {name}: {why}")]
     Unreadable {
         /// Of the source.
         name: String,

@@ -127,7 +127,7 @@ impl Policy {
     }
 
     /// As [`load_unconfigured`](Self::load_unconfigured), with what was [sealed](Self::seal) when this engine compiled
-    /// these very bytes. They were checked then, so this takes a hundredth of the time. `None` if the seal is broken, or is
+    /// these very bytes. They were checked then, so this takes a small part of the time. `None` if the seal is broken, or is
     /// that of another component or engine: then it has to be compiled.
     ///
     /// `sealed` MUST come out of a place that only this process's user can write. The seal shows damage and mistakes, and

@@ -43,6 +43,19 @@ impl RowSet {
             return Err(BadRows::TooMany { listed: listed.len(), rows });
         }
         let mut words = vec![0u64; (rows as usize).div_ceil(64)];
+        // All at once, without a question a row: what is wrong is looked for only where something is.
+        let mut within = true;
+        for &row in listed {
+            within &= row < rows;
+            if let Some(word) = words.get_mut(row as usize / 64) {
+                *word |= 1 << (row % 64);
+            }
+        }
+        let distinct: usize = words.iter().map(|word| word.count_ones() as usize).sum();
+        if within && distinct == listed.len() {
+            return Ok(RowSet(words));
+        }
+        words.fill(0);
         for (index, &row) in listed.iter().enumerate() {
             let bit = 1 << (row % 64);
             match words.get_mut(row as usize / 64) {

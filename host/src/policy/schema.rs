@@ -97,7 +97,7 @@ impl ConfigSchema {
         let object = serde_json::from_str::<serde_json::Map<String, Value>>(text);
         let schema = Value::Object(object.map_err(|error| BadSchema::NotAnObject(error.to_string()))?);
         let invalid = |why: String| BadSchema::Invalid(quoted(&why, SHOWN_BYTES));
-        let read = on_own_stack(WHO, || {
+        let read = on_own_stack(WHO, || -> Result<(Validator, u64), BadSchema> {
             let expanded = vet::expanded(&schema)?;
             let patterns = PatternOptions::regex();
             let patterns = patterns.size_limit(PATTERN_PROGRAM_BYTES).dfa_size_limit(PATTERN_PROGRAM_BYTES);
@@ -117,7 +117,8 @@ impl ConfigSchema {
         }
         let checked = on_own_stack(WHO, || {
             let mut errors = self.0.validator.iter_errors(config);
-            let mut told: Vec<String> = errors.by_ref().take(SHOWN_ERRORS).map(|error| self.told(&error)).collect();
+            let mut told: Vec<String> =
+                errors.by_ref().take(SHOWN_ERRORS).map(|error| self.told(&error, config)).collect();
             if errors.next().is_some() {
                 told.push("and more".into());
             }
@@ -130,9 +131,16 @@ impl ConfigSchema {
         }
     }
 
-    fn told(&self, error: &jsonschema::ValidationError<'_>) -> String {
+    fn told(&self, error: &jsonschema::ValidationError<'_>, config: &Value) -> String {
+        let nothing_else = error.schema_path().as_str().ends_with("/additionalProperties");
         let what = match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => self.no_such(unexpected, error),
+            // Where no setting is known, the library speaks of the value, and not of its name.
+            ValidationErrorKind::FalseSchema if nothing_else => {
+                let set = config.pointer(error.instance_path().as_str()).and_then(Value::as_object);
+                let names: Vec<String> = set.into_iter().flat_map(serde_json::Map::keys).cloned().collect();
+                self.no_such(&names, error)
+            }
             _ => error.to_string(),
         };
         quoted(&located(error.instance_path(), &what), SHOWN_BYTES)
@@ -231,6 +239,9 @@ mod tests {
         let none = schema(&json!({"type": "object", "additionalProperties": false}));
         assert_eq!(none.check(&json!({})), Ok(()));
         assert_eq!(none.check(&json!({"a": 1})).unwrap_err(), "there is no setting `a` (there are: none)");
+        let none_within = schema(&json!({"properties": {"a": {"additionalProperties": false}}}));
+        let error = none_within.check(&json!({"a": {"b": 1, "c": 2}})).unwrap_err();
+        assert_eq!(error, "/a: there is no setting `b`, `c` (there are: none)");
     }
 
     #[rstest]
@@ -252,7 +263,8 @@ mod tests {
     #[case::elsewhere(r#"{"$ref": "https://example.com/a.json"}"#, "refers to `https://example.com/a.json`")]
     #[case::a_file(r#"{"$ref": "file:///etc/passwd"}"#, "refers to `file:///etc/passwd`")]
     #[case::nothing(r##"{"$ref": "#/$defs/a"}"##, "refers to `#/$defs/a`, which is not a part of it")]
-    #[case::an_anchor(r##"{"$ref": "#a", "$defs": {"a": {"$anchor": "a"}}}"##, "which is not a part of it")]
+    #[case::an_anchor(r##"{"$ref": "#a", "$defs": {"a": {"$anchor": "a"}}}"##, "uses `$anchor`")]
+    #[case::a_name(r##"{"$ref": "#a", "$defs": {"a": {}}}"##, "refers to `#a`, which is not a part of it")]
     #[case::escaped(r##"{"$ref": "#/%24defs/a", "$defs": {"a": {}}}"##, "which is not a part of it")]
     #[case::no_reference(r#"{"$ref": 3}"#, "is no JSON Schema")]
     #[case::itself(r##"{"$ref": "#"}"##, "refers to itself, by way of `#`")]
@@ -299,13 +311,13 @@ mod tests {
     #[case::obeyed(0)]
     #[case::violated(1)]
     fn the_depth_with_references(#[case] more: usize) {
-        // A chain of definitions: each level is the definition and its keyword.
-        let links = (MAX_DEPTH - 2) / 2;
+        // A chain of definitions, two levels each, below the schema and its list of definitions.
+        let links = (MAX_DEPTH - 4) / 2;
         let mut definitions = serde_json::Map::new();
         for link in 0..links {
             definitions.insert(format!("d{link}"), json!({"not": {"$ref": format!("#/$defs/d{}", link + 1)}}));
         }
-        let last = if more == 0 { json!({}) } else { json!({"not": {}}) };
+        let last = if more == 0 { json!({"not": {}}) } else { json!({"not": {"not": {}}}) };
         definitions.insert(format!("d{links}"), last);
         match ConfigSchema::parse(&json!({ "$defs": definitions }).to_string()) {
             Ok(_) => assert_eq!(more, 0),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::future::{Either, select};
 
 use super::{ETag, Got, Listed, PutIf, Remote, RemoteError};
+use crate::Digest;
 use crate::clock::Clock;
 
 /// Until a call is given up. Stores that bound their answers themselves, as [`S3`](super::S3) does, never meet it.
@@ -43,6 +44,16 @@ impl Remote for Bounded {
 
     async fn put(&self, key: &str, body: Bytes, condition: PutIf) -> Result<ETag, RemoteError> {
         self.call(key, self.inner.put(key, body, condition)).await
+    }
+
+    async fn put_digested(
+        &self,
+        key: &str,
+        body: Bytes,
+        digest: Digest,
+        condition: PutIf,
+    ) -> Result<ETag, RemoteError> {
+        self.call(key, self.inner.put_digested(key, body, digest, condition)).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError> {

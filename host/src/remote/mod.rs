@@ -14,6 +14,7 @@ use std::fmt;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::Digest;
 pub(crate) use bounded::Bounded;
 pub use bounded::CALL_LIMIT;
 pub use error::{OpenError, RemoteError};
@@ -105,6 +106,12 @@ pub trait Remote: fmt::Debug + Send + Sync {
 
     /// Writes an object if the condition holds, else answers [`RemoteError::Conflict`].
     async fn put(&self, key: &str, body: Bytes, condition: PutIf) -> Result<ETag, RemoteError>;
+
+    /// As [`put`](Self::put), for a body whose digest the caller knows. A store that is told the checksum of what it
+    /// gets need not have it computed once more. A digest of something else costs the write: such a store refuses it.
+    async fn put_digested(&self, key: &str, body: Bytes, _: Digest, condition: PutIf) -> Result<ETag, RemoteError> {
+        self.put(key, body, condition).await
+    }
 
     /// Objects whose key begins with `prefix`, in the order of their keys. The prefix need not end where a
     /// component does.

@@ -341,7 +341,8 @@ impl<'a> Turn<'a> {
         }
         // Until it is answered, nobody knows what is there.
         let asked = self.past.asked.take();
-        match self.uploader.remote.put(&self.key, made.generated.heatmap.bytes.clone(), condition).await {
+        let heatmap = &made.generated.heatmap;
+        match self.uploader.remote.put_digested(&self.key, heatmap.bytes.clone(), heatmap.digest, condition).await {
             Ok(etag) => {
                 self.told = Some(self.clock().elapsed());
                 self.remember(made, etag, made.generated.heatmap.digest);

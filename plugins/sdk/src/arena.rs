@@ -11,9 +11,10 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::{Cell, UnsafeCell};
 
-/// What tables of some thousand layers take, and what most policies need beside it. It is no part of the component's
-/// file, and only what is touched of it costs anything.
-pub(crate) const ARENA_BYTES: usize = 256 << 10;
+/// What a table of a thousand layers takes, and what most policies need beside it. More would cost small tenants what
+/// it spares larger ones: the host clears all of it that any call before has touched. It is no part of the component's
+/// file.
+pub(crate) const ARENA_BYTES: usize = 64 << 10;
 
 /// As large as any alignment that is asked for in practice; what wants more goes to the allocator behind.
 const ARENA_ALIGN: usize = 16;

@@ -26,13 +26,14 @@ fn whatever_it_does_the_heatmap_is_the_built_in_policys() {
         let Ok(policy) = Policy::load(&ENGINE, &hostile.bytes().unwrap(), NO_CONFIG) else { continue };
         let judge = Judge::new(Arc::new(policy));
         for table in &tables {
-            let verdict = judge.select(&tenant(), table, b"\xff\xff\xff\xff").unwrap();
+            let verdict = judge.select(&tenant(), table, &[]).unwrap();
             let expected = heatmap(judge.policy(), table, &built_in(table));
             let made = heatmap(judge.policy(), table, &verdict.answer);
             assert!(made == expected, "{}: {:?}", hostile.name, verdict.failure);
             assert!(verdict.answer.rows().len() == thermocline_policy::Layers::rows(&**table) as usize);
-            if let Some(failure) = verdict.failure {
+            if let Some(failure) = &verdict.failure {
                 assert_eq!(failure.identity(), judge.policy().identity());
+                assert_eq!(verdict.memory(), None, "what the policy remembers is not lost");
             }
         }
         judged += 1;

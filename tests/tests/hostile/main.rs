@@ -9,9 +9,15 @@
     reason = "all of this is tests, also what stands outside of a test's function; they share more than each uses"
 )]
 
+#[path = "../support/command.rs"]
+mod command;
+#[path = "../serve/daemon.rs"]
+mod daemon;
 mod engine;
 mod judge;
-
+#[path = "../support/node.rs"]
+mod node;
+mod served;
 mod table;
 
 use std::sync::{Arc, LazyLock};
@@ -52,6 +58,7 @@ fn table(rows: u32) -> Arc<LayerTable> {
             metadata: LayerMetadata::default(),
             access_time: 0,
             access_count: 0,
+            resident_since: None,
             marks: Marks::RESIDENT | Marks::VISIBLE,
         });
     }

@@ -47,7 +47,7 @@ async fn a_policy_that_starts_failing_is_rolled_back_and_no_heatmap_suffers() {
     assert_eq!(metric(&host, "thermocline_policy_rolled_back", "sour"), 0.0);
 
     let before = world.log().len();
-    world.pass(Duration::from_secs(900)).await;
+    world.work(Duration::from_secs(900)).await;
     let log = world.log();
     assert_eq!(log.len(), before + 1, "{log:#?}");
     let last = log.last().unwrap();
@@ -86,7 +86,7 @@ async fn a_rollback_passes_over_what_failed_before() {
     let _host = world.start();
     world.activate("first");
     world.activate("second");
-    world.pass(Duration::from_secs(2400)).await;
+    world.work(Duration::from_secs(2400)).await;
     assert_eq!(world.policies.active().identity().name(), Some("resident-set"));
     assert_eq!(world.policies.rolled_back().len(), 2);
     assert_eq!(world.policies.rollbacks(), (2, 0));
@@ -103,7 +103,7 @@ async fn failures_are_counted_for_the_policy_and_not_for_each_tenant() {
         world.install(&fails_later("sour", 0)).await;
         let _host = world.start();
         world.activate("sour");
-        world.pass(Duration::from_secs(1200)).await;
+        world.work(Duration::from_secs(1200)).await;
         assert_eq!(world.policies.active().identity().name() == Some("resident-set"), rolled_back, "{tenants} tenants");
     }
 }
@@ -115,7 +115,7 @@ async fn without_a_rule_nothing_is_taken_back() {
     world.install(&fails_later("sour", 0)).await;
     let _host = world.start();
     world.activate("sour");
-    world.pass(Duration::from_secs(3600)).await;
+    world.work(Duration::from_secs(3600)).await;
     assert_eq!(world.policies.active().identity().name(), Some("sour"));
     assert_eq!(world.listed(1).await, (vec![0, 1, 2], None), "the built-in one answers for it");
 }
@@ -129,7 +129,7 @@ async fn a_tenants_own_policy_that_fails_makes_way_for_the_one_of_all() {
     world.activate("good");
     let scope = Scope::Tenant(id(2).tenant);
     world.policies.activate(&reference("sour"), None, Some(scope), &note()).unwrap();
-    world.pass(Duration::from_secs(2400)).await;
+    world.work(Duration::from_secs(2400)).await;
     assert_eq!(world.listed(2).await, (vec![1], Some("good".into())));
     assert_eq!(host.status().overrides, []);
     let last = world.log().pop().unwrap();
@@ -145,10 +145,7 @@ async fn a_watched_policy_that_fails_is_not_watched_any_more() {
     world.policies.shadow(&reference("sour"), None, Share::default(), &note()).unwrap();
     world.pass(Duration::from_secs(300)).await;
     assert!(host.status().shadow.is_some());
-    for _ in 0..30 {
-        world.pass(PERIOD).await;
-        (1..=3).for_each(|number| world.pageserver.set_layers(id(number), layers(3)));
-    }
+    world.work(Duration::from_secs(1800)).await;
     assert_eq!(host.status().shadow, None);
     let last = world.log().pop().unwrap();
     assert!(last.contains(r#""action":"end-shadow""#) && last.contains(r#""by":"thermocline""#), "{last}");

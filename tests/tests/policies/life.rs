@@ -1,7 +1,7 @@
 //! What operators change holds at once, for whom it is meant, and is written down.
 
 use thermocline::layer::ShardIndex;
-use thermocline::policies::{Action, MAX_INSTALLED, Scope, Which};
+use thermocline::policies::{Action, MAX_INSTALLED, MAX_OVERRIDES, Scope, Which};
 use thermocline_tests::by_hand::ByHand;
 
 use super::*;
@@ -135,6 +135,20 @@ async fn the_store_holds_so_many_and_no_more() {
     install("policy-3").await.unwrap();
     world.policies.remove(&reference("policy-3"), &note()).unwrap();
     install("one-more").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_tenants_have_a_policy_of_their_own_and_no_more() {
+    let world = World::new(0);
+    world.install(&lists("first", 0, 1.0)).await;
+    let activate = |number: usize| {
+        let scope = format!("{number:032x}").parse().unwrap();
+        world.policies.activate(&reference("first"), None, Some(scope), &note())
+    };
+    (0..MAX_OVERRIDES).for_each(|number| drop(activate(number).unwrap()));
+    let error = activate(MAX_OVERRIDES).unwrap_err().to_string();
+    assert!(error.starts_with("1000 tenants have a policy of their own, and more may not"), "{error}");
+    activate(7).unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -133,6 +133,19 @@ impl World {
         self.clock.sleep(time).await;
     }
 
+    /// Passes time in which every shard's layers change all along, so that policies are asked.
+    async fn work(&self, time: Duration) {
+        for _ in 0..time.as_secs().div_ceil(PERIOD.as_secs()) {
+            self.pass(PERIOD).await;
+            self.touch();
+        }
+    }
+
+    /// Every shard's layers are new, so that its policy is asked.
+    fn touch(&self) {
+        (1..=u8::MAX).for_each(|number| self.pageserver.set_layers(id(number), layers(3)));
+    }
+
     async fn install(&self, component: &[u8]) -> Digest {
         self.policies.install(&given(component), None, None, &note()).await.unwrap().digest
     }

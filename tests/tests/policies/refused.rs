@@ -67,10 +67,10 @@ async fn a_source_that_cannot_be_read_is_written_down_too() {
     }
     let world = World::new(0);
     let error = world.policies.install(&Gone, None, None, &note()).await.unwrap_err().to_string();
-    assert_eq!(error, "gone.wasm: it is gone");
+    assert_eq!(error, "cannot read gone.wasm: it is gone");
     assert!(
         world.log()[0].contains(
-            r#""source":"gone.wasm","by":"ada","why":"to see","result":"refused","error":"gone.wasm: it is gone""#
+            r#""source":"gone.wasm","by":"ada","why":"to see","result":"refused","error":"cannot read gone.wasm: it is gone""#
         ),
         "{:?}",
         world.log()
@@ -79,7 +79,7 @@ async fn a_source_that_cannot_be_read_is_written_down_too() {
 
 #[rstest]
 #[case::unknown("nobody", "there is no policy nobody here")]
-#[case::ambiguous("twin@1.2.3", "name one by its digest")]
+#[case::ambiguous("twin@1.2.3", "name one of them")]
 #[tokio::test(start_paused = true)]
 async fn nobody_guesses_which_policy_is_meant(#[case] name: &str, #[case] why: &str) {
     let world = World::new(0);

@@ -6,11 +6,6 @@ use thermocline_tests::by_hand::ByHand;
 
 use super::*;
 
-/// Every shard's layers are new, so that its policy is asked.
-fn touch(world: &World, shards: u8) {
-    (1..=shards).for_each(|number| world.pageserver.set_layers(id(number), layers(3)));
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_a_watched_policy_says_is_counted_and_not_used() {
     let world = World::new(2);
@@ -29,12 +24,12 @@ async fn what_a_watched_policy_says_is_counted_and_not_used() {
     // The same layers as the one that decides, and then a whole answer that is the same.
     world.install(&lists("twin", 1, 2.0)).await;
     world.activate("twin");
-    touch(&world, 2);
+    world.touch();
     world.pass(PERIOD).await;
     let agreement = host.status().shadow.unwrap().agreement;
     assert_eq!((agreement.compared, agreement.same_layers, agreement.same_answer), (4, 2, 0));
     world.activate("quiet");
-    touch(&world, 2);
+    world.touch();
     world.pass(PERIOD).await;
     let agreement = host.status().shadow.unwrap().agreement;
     assert_eq!((agreement.compared, agreement.same_layers, agreement.same_answer), (6, 4, 2));
@@ -56,13 +51,13 @@ async fn a_share_sees_the_same_shards_always_and_one_tenant_only_its_own() {
     world.pass(PERIOD).await;
     let first = host.status().shadow.unwrap().agreement.compared;
     assert!((8..=32).contains(&first), "{first}");
-    touch(&world, 40);
+    world.touch();
     world.pass(PERIOD + Duration::from_secs(5)).await;
     assert_eq!(host.status().shadow.unwrap().agreement.compared, 2 * first);
 
     let tenant = Share { tenant: Some(Scope::Tenant(id(7).tenant)), share: 1.0 };
     world.policies.shadow(&reference("quiet"), None, tenant, &note()).unwrap();
-    touch(&world, 40);
+    world.touch();
     world.pass(PERIOD + Duration::from_secs(5)).await;
     assert_eq!(host.status().shadow.unwrap().agreement.compared, 1);
     for wrong in [0.0, -1.0, 1.01, f64::NAN, f64::INFINITY] {
@@ -101,12 +96,12 @@ async fn what_a_policy_learns_while_it_is_watched_is_its_own_and_nobody_elses() 
     world.pass(PERIOD).await;
     assert_eq!(world.listed(1).await.0, [0], "it remembers nothing yet");
     world.policies.shadow(&reference("new"), None, Share::default(), &note()).unwrap();
-    touch(&world, 1);
+    world.touch();
     world.pass(PERIOD).await;
     assert_eq!(world.listed(1).await.0, [0, 1]);
     let agreement = host.status().shadow.unwrap().agreement;
     assert_eq!((agreement.compared, agreement.same_layers), (1, 0), "what the old one remembers is not handed to it");
-    touch(&world, 1);
+    world.touch();
     world.pass(PERIOD).await;
     let agreement = host.status().shadow.unwrap().agreement;
     assert_eq!((agreement.compared, agreement.same_layers), (2, 1), "what it remembers itself is");

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rstest::rstest;
+use thermocline::Digest;
 use thermocline::remote::{ETag, Got, Limits, PutIf, Remote, RemoteError, S3, S3Credentials, S3Options, S3Timeouts};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -174,6 +175,13 @@ async fn a_put_says_its_condition_its_checksum_and_what_it_is() {
     }
     assert!(request.contains("/eu-central-1/s3/aws4_request"), "{request}");
     assert!(request.ends_with("\r\n\r\nabc"), "{request}");
+
+    // What the caller says is believed: it is the store that checks it.
+    let digest = Digest::of(b"something else");
+    remote.put_digested("t/blob", "abc".into(), digest, PutIf::Absent).await.unwrap();
+    let request = server.requests.recv().await.unwrap();
+    let told: Vec<_> = request.lines().filter(|line| line.starts_with("x-amz-checksum-")).collect();
+    assert_eq!(told, ["x-amz-checksum-sha256: 9B8/piX/Eg3cp+9Fa/ZjcezqI8Ep9OTDI2cQHttRbPg="], "{request}");
 
     remote.put("t/blob", "abc".into(), PutIf::Matches(etag.clone())).await.unwrap();
     let request = server.requests.recv().await.unwrap();

@@ -102,6 +102,13 @@ impl Daemon {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
+    /// The most memory that it ever had.
+    pub(crate) fn memory_peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+    }
+
     /// How it ended; none where a signal did it.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
@@ -116,6 +123,11 @@ impl Daemon {
     }
 }
 
+/// For requests that are no plain ones: an answer is one, whatever its status.
+pub(crate) fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -123,11 +135,7 @@ impl Drop for Daemon {
     }
 }
 
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build().into()
-}
-
-fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, String) {
+pub(crate) fn answer(answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> (u16, String) {
     let mut answer = answer.unwrap();
     (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
 }

@@ -72,7 +72,7 @@ fn policies(daemon: &Daemon) -> (String, BTreeMap<String, String>) {
         if policy["roles"].to_string().contains("active") {
             active.clone_from(&name);
         }
-        all.insert(name, policy["digest"].as_str().unwrap().trim_start_matches("sha256:").to_owned());
+        all.insert(name, policy["sha256"].as_str().unwrap().to_owned());
     }
     (active, all)
 }

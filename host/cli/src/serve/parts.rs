@@ -8,7 +8,7 @@ use thermocline::datadir::{DEFAULT_UPLOAD_PERIOD, DataDir, DataDirOptions};
 use thermocline::keys;
 use thermocline::layer::{TenantId, TenantShardId};
 use thermocline::policies::source::FileSource;
-use thermocline::policies::{Policies, PolicyStore, Source};
+use thermocline::policies::{ChangeError, Policies, PolicyStore, Source};
 use thermocline::policy::{Engine, Judge, Limits as EngineLimits, NO_CONFIG, PolicyFile};
 use thermocline::remote::{self, Remote};
 
@@ -67,7 +67,11 @@ pub(crate) async fn follow(policies: &Policies, config: &Config) -> anyhow::Resu
     let pin = config.policy_file.as_ref().and_then(PolicyFile::pin);
     let source = file.as_ref().map(|file| file as &dyn Source);
     let followed = policies.follow_configuration(source, pin, &config.policy_config).await;
-    followed.with_context(|| policy_settings(config))?;
+    let named = followed.map_err(|error| match (&error, &config.policy_file) {
+        (ChangeError::Source(_), _) | (_, None) => anyhow::Error::new(error),
+        (_, Some(file)) => anyhow::Error::new(error).context(file.path().display().to_string()),
+    });
+    named.with_context(|| policy_settings(config))?;
     policies.set_rollback_rule(config.rollback);
     Ok(())
 }

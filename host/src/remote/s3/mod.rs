@@ -23,6 +23,7 @@ use super::{
     ETag, Got, KeyError, Limits, Listed, MAX_KEY_BYTES, Object, OpenError, PutIf, Remote, RemoteError, RemoteUrl,
     check_key, check_prefix,
 };
+use crate::Digest;
 
 /// A remote over a bucket, or over what is in it below a prefix.
 ///
@@ -142,7 +143,13 @@ impl S3 {
         Ok(Got::Object(Object { body: body.freeze(), etag }))
     }
 
-    async fn write(&self, key: &str, body: Bytes, condition: PutIf) -> Result<ETag, RemoteError> {
+    async fn write(
+        &self,
+        key: &str,
+        body: Bytes,
+        digest: Option<Digest>,
+        condition: PutIf,
+    ) -> Result<ETag, RemoteError> {
         let full = self.checked(key)?;
         let size_bytes = body.len() as u64;
         if size_bytes > self.limits.object_bytes {
@@ -156,7 +163,9 @@ impl S3 {
             .key(full)
             .body(ByteStream::from(body))
             .content_type(content_type)
-            .checksum_algorithm(ChecksumAlgorithm::Sha256);
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            // Where it is not known, the SDK computes it.
+            .set_checksum_sha256(digest.map(Digest::to_base64));
         let (call, request) = match condition {
             PutIf::Absent => (Call::PutIfAbsent, request.if_none_match("*")),
             PutIf::Matches(etag) => (Call::PutIfMatches, request.if_match(etag.0)),
@@ -215,7 +224,17 @@ impl Remote for S3 {
     }
 
     async fn put(&self, key: &str, body: Bytes, condition: PutIf) -> Result<ETag, RemoteError> {
-        self.bounded(key, self.write(key, body, condition)).await
+        self.bounded(key, self.write(key, body, None, condition)).await
+    }
+
+    async fn put_digested(
+        &self,
+        key: &str,
+        body: Bytes,
+        digest: Digest,
+        condition: PutIf,
+    ) -> Result<ETag, RemoteError> {
+        self.bounded(key, self.write(key, body, Some(digest), condition)).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<Listed>, RemoteError> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use async_trait::async_trait;
 use bytes::Bytes;
+use thermocline::Digest;
 use thermocline::layer::{Generation, Layer, LayerTable, TenantShardId};
 use thermocline::pageserver::{AttachMode, HeldOpen, Pageserver, PageserverError, Revision, Shard};
 use thermocline::policy::{Engine, Judge, Limits, NO_CONFIG};
@@ -159,7 +160,18 @@ impl Remote for Counting {
     }
 
     async fn put(&self, key: &str, body: Bytes, condition: PutIf) -> Result<ETag, RemoteError> {
-        let etag = self.inner.put(key, body.clone(), condition).await?;
+        let digest = Digest::of(&body);
+        self.put_digested(key, body, digest, condition).await
+    }
+
+    async fn put_digested(
+        &self,
+        key: &str,
+        body: Bytes,
+        digest: Digest,
+        condition: PutIf,
+    ) -> Result<ETag, RemoteError> {
+        let etag = self.inner.put_digested(key, body.clone(), digest, condition).await?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = body;
         self.puts.fetch_add(1, Ordering::Relaxed);
         Ok(etag)

@@ -1,18 +1,24 @@
 //! A policy's `select`, as a component against the same code compiled natively.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
 use thermocline::policy::{Engine, Limits, NO_CONFIG, Policy, RESIDENT_SET};
 use thermocline_policy::Policy as _;
 use thermocline_resident_set::ResidentSet;
+use thermocline_tests::by_hand::ByHand;
 
 use super::heatmap::tenant;
-use super::measure::{Measurement, Pair, timed};
+use super::measure::{Amount, Measurement, Pair, Run, timed};
 use super::sample;
 
 pub(super) fn all() -> Vec<Box<dyn Measurement>> {
-    vec![Box::new(Select { rows: 100_000 })]
+    vec![
+        Box::new(Select { rows: 100_000 }),
+        Box::new(Fresh { layers: 10, against: Against::Limit }),
+        Box::new(Fresh { layers: 10, against: Against::Nothing }),
+    ]
 }
 
 struct Select {
@@ -29,7 +35,7 @@ impl Measurement for Select {
     }
 
     fn target(&self) -> f64 {
-        1.3
+        1.5
     }
 
     fn prepare(&self) -> anyhow::Result<Pair> {
@@ -50,5 +56,79 @@ impl Measurement for Select {
             Ok(elapsed.into())
         };
         Ok(Pair { ours: Box::new(ours), yardstick: Box::new(yardstick) })
+    }
+}
+
+/// A call for a small tenant, with an instance of its own.
+struct Fresh {
+    layers: usize,
+    against: Against,
+}
+
+/// What a call for a small tenant is held to.
+enum Against {
+    /// The time it may take.
+    Limit,
+    /// A component that does nothing: what is left is the instance, and crossing over to it.
+    Nothing,
+}
+
+/// What a call for a small tenant may take.
+const FRESH_LIMIT: Duration = Duration::from_micros(30);
+
+/// Calls of a run.
+const CALLS: u32 = 1000;
+
+impl Measurement for Fresh {
+    fn name(&self) -> String {
+        let against = match self.against {
+            Against::Limit => "",
+            Against::Nothing => "-bare",
+        };
+        format!("fresh-call-{}{against}", self.layers)
+    }
+
+    fn yardstick(&self) -> &'static str {
+        match self.against {
+            Against::Limit => "the limit",
+            Against::Nothing => {
+                "a component written by hand, of one page of code, that reads no column and lists nothing"
+            }
+        }
+    }
+
+    fn target(&self) -> f64 {
+        match self.against {
+            Against::Limit => 1.0,
+            Against::Nothing => 2.0,
+        }
+    }
+
+    fn unit(&self) -> &'static str {
+        "us"
+    }
+
+    fn prepare(&self) -> anyhow::Result<Pair> {
+        let table = sample::table(&sample::resident_layers(self.layers))?;
+        let engine = Engine::new(Limits::default())?;
+        let calls = |component: &[u8], listed: usize| {
+            let (policy, table) = (Policy::load(&engine, component, NO_CONFIG)?, Arc::clone(&table));
+            let run: Run = Box::new(move || {
+                let (elapsed, last) = timed(|| {
+                    for _ in 1..CALLS {
+                        policy.select(&tenant(), &table, &[])?;
+                    }
+                    Ok(policy.select(&tenant(), &table, &[])?)
+                })?;
+                ensure!(last.answer.rows().len() == listed, "{} rows are listed", last.answer.rows().len());
+                Ok(Amount::of((elapsed / CALLS).as_secs_f64() * 1e6))
+            });
+            anyhow::Ok(run)
+        };
+        let yardstick: Run = match self.against {
+            Against::Limit => Box::new(|| Ok(Amount::of(FRESH_LIMIT.as_secs_f64() * 1e6))),
+            Against::Nothing => calls(&ByHand::new().build()?, 0)?,
+        };
+        Ok(Pair { ours: calls(RESIDENT_SET, self.layers)?, yardstick })
     }
 }

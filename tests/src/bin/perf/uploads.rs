@@ -93,6 +93,7 @@ impl Measurement for Uploads {
                         .bucket(BUCKET)
                         .key(key)
                         .checksum_algorithm("SHA256".into())
+                        .content_type("application/json")
                         .body(body.clone().into())
                 };
                 // Of each loop its own tenants, as often as there is a turn for one.

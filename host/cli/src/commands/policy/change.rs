@@ -76,7 +76,7 @@ fn path<'a>(policy: &'a str, change: &'a str) -> [&'a str; 4] {
 }
 
 fn config(text: Option<&str>) -> anyhow::Result<Option<Box<serde_json::value::RawValue>>> {
-    let raw = text.map(|text| serde_json::from_str(text)).transpose();
+    let raw = text.map(serde_json::from_str).transpose();
     raw.map_err(|error| anyhow::anyhow!("--config must be JSON: {error}"))
 }
 

@@ -141,6 +141,8 @@ pub(super) async fn install_policy(
         (status = 403, description = "The token's scope does not allow it", body = Msg),
         (status = 404, description = "Not installed", body = Msg),
         (status = 409, description = "Several are called so", body = Msg),
+        (status = 422, description = "It does not load any more", body = Msg),
+        (status = 503, description = "The store cannot be read", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -437,7 +439,7 @@ fn status_of(error: &ChangeError) -> StatusCode {
         ChangeError::Reference(_) | ChangeError::BadShare(_) => StatusCode::BAD_REQUEST,
         ChangeError::Unknown(_) => StatusCode::NOT_FOUND,
         ChangeError::Ambiguous { .. } | ChangeError::InUse(_) | ChangeError::Nothing(_) => StatusCode::CONFLICT,
-        ChangeError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        ChangeError::Full { .. } | ChangeError::TooManyOverrides { .. } => StatusCode::INSUFFICIENT_STORAGE,
         ChangeError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
