@@ -190,7 +190,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let source = FileSource::new(folder.path().join(name));
         let error = source.fetch(LIMIT).await.unwrap_err().to_string();
-        assert!(error.starts_with(&source.name()) && error.contains(why), "{error}");
+        assert!(error.starts_with(&format!("cannot read {}: ", source.name())) && error.contains(why), "{error}");
     }
 
     #[test]

@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    const BYTES: usize = 1024;
+    const BYTES: usize = ARENA_BYTES;
     type Small = Arena<System, BYTES>;
 
     fn arena() -> Box<Small> {
@@ -192,7 +192,7 @@ mod tests {
         /// Blocks that come, change their size and go, each filled with a byte of its own.
         #[test]
         fn blocks_keep_what_is_written_into_them(
-            steps in prop::collection::vec((0u8..3, 0usize..300, 0u32..5, any::<prop::sample::Index>()), 0..80),
+            steps in prop::collection::vec((0u8..3, 0usize..3000, 0u32..5, any::<prop::sample::Index>()), 0..80),
         ) {
             let arena = arena();
             let mut blocks: Vec<(*mut u8, Layout, u8)> = Vec::new();

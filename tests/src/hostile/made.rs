@@ -114,8 +114,8 @@ fn schema(name: &str) -> Option<ByHand> {
                 let next = format!(r##"{{"$ref": "#/$defs/{}"}}"##, number + 1);
                 format!(r#""{number}": {{"allOf": [{}]}}"#, vec![next; 10].join(", "))
             };
-            let levels: Vec<_> = (0..30).map(level).collect();
-            format!(r##"{{"$ref": "#/$defs/0", "$defs": {{{}, "30": {{"type": "object"}}}}}}"##, levels.join(", "))
+            let levels: Vec<_> = (0..10).map(level).collect();
+            format!(r##"{{"$ref": "#/$defs/0", "$defs": {{{}, "10": {{"type": "object"}}}}}}"##, levels.join(", "))
         }
         "schema-with-a-slow-pattern" => {
             r#"{"propertyNames": {"pattern": "^((a+)+)+$"}, "patternProperties": {"^(a|aa)+$": {"type": "null"}}}"#
