@@ -78,9 +78,13 @@ fn the_readme_shows_every_command() {
         "heatmap show",
         "heatmap verify",
         "heatmap diff",
+        "policy new",
         "policy build",
         "policy inspect",
         "policy check",
+        "policy run",
+        "policy compare",
+        "policy bench",
     ] {
         let start = format!("thermocline {command} ");
         assert!(commands().iter().any(|(line, _)| line.starts_with(&start)), "{command}");
