@@ -72,9 +72,14 @@ fn decides_bytes(name: &OsStr) -> bool {
     cargo || name.starts_with("RUSTC") || name.starts_with("RUSTFLAGS") || name == "RUSTDOCFLAGS"
 }
 
+/// Stack of a component, in its linear memory. What needs more traps, as what recurses without end does.
+const STACK_BYTES: usize = 256 << 10;
+
 /// Flags for the module's crates, as cargo wants them: apart by the unit separator.
 fn rustflags(package: &Package, toolchain: &Toolchain, target_dir: &Path) -> OsString {
     let mut flags = OsString::from("-Ctarget-feature=+simd128,+bulk-memory");
+    // What a call began with is cleared before the next, and a stack of a MiB, as is usual, would be most of it.
+    flags.push(format!("\x1f-Clink-arg=-zstack-size={STACK_BYTES}"));
     // Where the sources are goes into the messages of panics. The last that fits counts.
     let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let cargo_home = cargo_home.or_else(|| env::home_dir().map(|home| home.join(".cargo")));
