@@ -150,8 +150,9 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .max_memory_size(limits.memory_for(u32::MAX))
         .linear_memory_keep_resident(limits.warm_bytes)
         .table_keep_resident(MAX_TABLE_ELEMENTS * size_of::<usize>())
-        // Where the kernel can tell which pages were written, only those are cleared.
-        .pagemap_scan(Enabled::Auto);
+        // The kernel could tell which pages were written, but wasmtime passes over those that it says are not present:
+        // pages that are swapped out, or on their way elsewhere, would keep what the last call left in them.
+        .pagemap_scan(Enabled::No);
     pool
 }
 

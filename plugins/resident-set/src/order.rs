@@ -86,7 +86,7 @@ struct Extent {
 }
 
 /// Rows that a loop handles at a stretch: the host counts time at the end of each.
-const STRETCH: usize = 8;
+const STRETCH: usize = 4;
 
 #[inline(never)]
 fn extent(marks: &[u8], lsn_ends: &[u64]) -> Extent {
