@@ -4,11 +4,12 @@ use std::path::Path;
 
 use insta::Settings;
 
-/// Snapshots in which `root` is `/tmp`, and times and the widths of their columns are left out.
+/// Snapshots in which `root` is `/tmp`, and times, memory and the widths of columns are left out.
 pub(crate) fn in_folder(root: &Path) -> Settings {
     let mut settings = Settings::clone_current();
     settings.add_filter(root.to_str().unwrap(), "/tmp");
-    settings.add_filter(r"\d[\d.]* m?s\b", "[TIME]");
+    settings.add_filter(r"\d[\d.]* [mu]?s\b", "[TIME]");
+    settings.add_filter(r"\d[\d.]* [KM]iB of memory", "[SIZE] of memory");
     settings.add_filter(r"(\S) {2,}", "$1  ");
     settings
 }

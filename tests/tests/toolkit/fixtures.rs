@@ -88,7 +88,7 @@ fn memory_goes_from_one_call_to_the_next() {
 #[case::unknown_field("{\n  \"layers\": [],\n  \"expected\": {}\n}", "line 3, column 12: unknown field `expected`")]
 #[case::unknown_field_of_a_layer(
     "{\"layers\": [{\"name\": \"a\", \"residnet\": true}]}",
-    "line 1, column 37: unknown field `residnet`"
+    "line 1, column 36: unknown field `residnet`"
 )]
 #[case::unknown_layer("{\"expect\": {\"cold\": [\"a\"]}}", "expect.cold: there is no layer \"a\" among `layers`")]
 fn what_is_no_fixture_is_told_with_its_file_and_field(#[case] fixture: &str, #[case] why: &str) {

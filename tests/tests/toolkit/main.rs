@@ -5,7 +5,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "all of this is tests, also what stands outside of a test's function"
+    dead_code,
+    reason = "all of this is tests, also what stands outside of a test's function; they share more than each uses"
 )]
 
 mod author;

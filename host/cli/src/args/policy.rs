@@ -170,11 +170,11 @@ pub struct TableArgs {
     #[arg(long, value_name = "FILE")]
     pub heatmap: Option<String>,
     /// Of the data directory, only this tenant shard [default: every attached one]
-    #[arg(long, value_name = "SHARD", requires = "data_dir")]
+    #[arg(long, value_name = "SHARD", conflicts_with = "heatmap")]
     pub tenant: Option<TenantShardId>,
     /// Object storage of the pageserver, for what its indexes say of layers: file:///path or
     /// s3://bucket/prefix
-    #[arg(long, value_name = "URL", requires = "data_dir")]
+    #[arg(long, value_name = "URL", conflicts_with = "heatmap")]
     pub remote: Option<RemoteUrl>,
     #[command(flatten)]
     pub s3: S3Args,

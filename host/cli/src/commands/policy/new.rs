@@ -17,8 +17,8 @@ pub(crate) fn new(args: &NewArgs) -> anyhow::Result<Verdict> {
     let typed = std::env::args().next().unwrap_or_else(|| "thermocline".into());
     let thermocline = quoted(&typed);
     output::line(format!(
-        "{folder}: a policy that works, to be changed from there: src/lib.rs is the policy, fixtures/ is what it should \
-         answer, README.md says the rest.\n\
+        "{folder}: a policy that works. src/lib.rs is the policy, fixtures/ is what it should answer; README.md says the \
+         rest.\n\
          \nWhat to try next:\n  \
            cd {}\n  \
            cargo test\n  \
