@@ -17,7 +17,7 @@ use crate::node::{Node, attached};
 const KILLS: usize = 100;
 
 /// Long enough for an installation, an activation and a removal on most machines.
-const LATEST_KILL: Duration = Duration::from_millis(250);
+const LATEST_KILL_MS: u64 = 250;
 
 fn name(number: usize) -> String {
     format!("policy-{number}")
@@ -120,7 +120,7 @@ fn whoever_is_killed_leaves_a_whole_store_and_the_old_policy_or_the_new_one() {
             let url = daemon.url.clone();
             move || change(&url, kill, &tell)
         });
-        thread::sleep(Duration::from_millis(random.u64(0..LATEST_KILL.as_millis() as u64)));
+        thread::sleep(Duration::from_millis(random.u64(0..LATEST_KILL_MS)));
         // Its end is a `kill -9`.
         drop(daemon);
         let whole = client.join().unwrap().is_ok();
