@@ -153,9 +153,7 @@ mod tests {
     use super::*;
 
     fn of(rows: usize, median_us: f64, fuel: u64, memory_bytes: usize) -> Line {
-        let line =
-            Line { rows, runs: 5, best_us: 0.0, median_us, ns_per_layer: 0.0, fuel, fuel_per_layer: 0.0, memory_bytes };
-        line
+        Line { rows, runs: 5, best_us: 0.0, median_us, ns_per_layer: 0.0, fuel, fuel_per_layer: 0.0, memory_bytes }
     }
 
     #[rstest]
