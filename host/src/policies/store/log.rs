@@ -9,7 +9,7 @@ use super::log_file::LogFile;
 use crate::policies::entry::Entry;
 use crate::policies::standing::Standing;
 
-/// Bytes of a log. A full one is kept as [`FULL_LOG`], and another begins with what it added up to.
+/// Bytes of a log. A full one is kept as `log.1.jsonl`, and another begins with what it added up to.
 pub const MAX_LOG_BYTES: usize = 64 << 20;
 
 /// Bytes of one entry. A configuration and the reasons of a refusal fit in many times over.
