@@ -13,6 +13,7 @@ mod period;
 mod sample;
 mod scan;
 mod select;
+mod shadow;
 mod tick;
 mod uploads;
 mod visibility;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         scan::all(),
         tick::all(),
         period::all(),
+        shadow::all(),
         uploads::all(),
     ]
     .into_iter()

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use futures::future::try_join_all;
 use thermocline::remote::S3;
-use thermocline::upload::DEFAULT_CONCURRENCY;
+use thermocline::upload::{DEFAULT_CONCURRENCY, MIN_UPLOAD_PERIOD};
 use thermocline::{Host, keys};
 use thermocline_tests::servers::{BUCKET, WEED_VARIABLE, Weed};
 
@@ -16,7 +16,7 @@ use super::node::{Counting, Node, judge};
 use super::tick::tenant;
 
 pub(super) fn all() -> Vec<Box<dyn Measurement>> {
-    vec![Box::new(Uploads { tenants: 256, layers: 100, uploads: 1000, concurrency: DEFAULT_CONCURRENCY })]
+    vec![Box::new(Uploads { tenants: 3000, layers: 100, uploads: 1000, concurrency: DEFAULT_CONCURRENCY })]
 }
 
 struct Uploads {
@@ -27,8 +27,8 @@ struct Uploads {
     concurrency: NonZeroUsize,
 }
 
-/// So short that somebody always waits.
-const PERIOD: Duration = Duration::from_millis(10);
+/// With so many tenants, somebody always waits.
+const PERIOD: Duration = MIN_UPLOAD_PERIOD;
 
 impl Measurement for Uploads {
     fn name(&self) -> String {
@@ -63,8 +63,8 @@ impl Measurement for Uploads {
                 let node = Arc::new(Node::new(tenants, layers, PERIOD).restless());
                 let host = Host::builder(node, Arc::clone(&bucket) as _, Arc::clone(&judge)).concurrency(concurrency);
                 let host = host.build().spawn();
-                // The first turns read the bucket.
-                until(&bucket, bucket.puts() + usize::try_from(tenants)? * 2).await;
+                // The first turn of each reads the bucket.
+                until(&bucket, bucket.puts() + usize::try_from(tenants)?).await;
                 let from = bucket.puts();
                 let began = Instant::now();
                 until(&bucket, from + uploads).await;
