@@ -50,7 +50,7 @@ pub enum Command {
         #[command(subcommand)]
         command: HeatmapCommand,
     },
-    /// Build, inspect and check policies, and swap those of a running daemon
+    /// Write, try and measure policies, and swap those of a running daemon
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,

@@ -146,6 +146,7 @@ impl Policies {
         note: &Note,
     ) -> Result<Entry, ChangeError> {
         let _changing = lock(&self.0.changing);
+        let tenant = tenant.map(Scope::normal);
         let lineup = self.lineup();
         let mut entry = Entry { tenant, ..self.entry(Action::Activate, note) };
         entry.from = Some(match tenant {
@@ -170,7 +171,12 @@ impl Policies {
         // What it learned while it was watched is its own.
         let watched = lineup.shadow.as_ref().filter(|shadow| shadow.seat.key() == policy.key());
         let learned = watched.filter(|_| tenant.is_none()).map(|shadow| shadow.take_learned()).unwrap_or_default();
+        let is_watched = watched.is_some() && tenant.is_none();
         let seat = Arc::new(Seat::new(policy, chosen, place).having_learned(learned));
+        self.forget_failures(seat.key());
+        if is_watched {
+            lineup.shadow = None;
+        }
         tracing::info!(policy = %seat.policy().identity(), %place, "it decides from now on");
         match tenant {
             None => lineup.active = seat,
@@ -191,6 +197,7 @@ impl Policies {
         note: &Note,
     ) -> Result<Entry, ChangeError> {
         let _changing = lock(&self.0.changing);
+        let share = Share { tenant: share.tenant.map(Scope::normal), ..share };
         let mut lineup = Lineup::clone(&self.lineup());
         let mut entry = Entry { tenant: share.tenant, share: Some(share.share), ..self.entry(Action::Shadow, note) };
         entry.from = lineup.shadow.as_ref().map(|shadow| shadow.seat.chosen.which);
@@ -202,6 +209,7 @@ impl Policies {
         };
         let (entry, (loaded, chosen)) = self.write_down(entry, loaded)?;
         let seat = Seat::new(loaded, chosen, Place::Watched);
+        self.forget_failures(seat.key());
         lineup.shadow = Some(Arc::new(Shadow::new(seat, share, entry.at.clone())));
         self.set_lineup(lineup);
         Ok(entry)
@@ -234,9 +242,11 @@ impl Policies {
     /// If there is none, or it cannot be loaded any more. Whoever decided still does.
     pub fn rollback(&self, tenant: Option<Scope>, note: &Note) -> Result<Entry, ChangeError> {
         let _changing = lock(&self.0.changing);
+        let tenant = tenant.map(Scope::normal);
         let standing = self.0.store.standing();
         let target = match tenant {
-            None => match standing.before.last() {
+            // Nobody has asked for one that was taken back.
+            None => match standing.good_before().next() {
                 Some(before) => Ok(before.clone()),
                 None => Err(ChangeError::Nothing("no policy decided before this one: activate one by name".into())),
             },

@@ -29,16 +29,14 @@ impl Policies {
             Some(source) => {
                 let bytes = source.fetch(self.0.engine.limits().component_bytes).await?;
                 let digest = Digest::of(&bytes);
-                if pin.is_none_or(|pinned| pinned == digest)
-                    && !news(&Chosen { which: Which::Component(digest), config: config.into() })
-                {
+                if pin.is_none_or(|pinned| pinned == digest) && !news(&Chosen::new(Which::Component(digest), config)) {
                     return Ok(None);
                 }
                 self.install(source, pin.or(Some(digest)), Some(config), &note).await?;
                 PolicyRef::of(digest)
             }
         };
-        if source.is_none() && !news(&Chosen { which: Which::BuiltIn, config: config.into() }) {
+        if source.is_none() && !news(&Chosen::new(Which::BuiltIn, config)) {
             return Ok(None);
         }
         let (policies, config) = (self.clone(), config.to_owned());

@@ -9,34 +9,40 @@ use super::live::Policies;
 use super::lock;
 use super::shadow::Watching;
 use super::standing::Chosen;
-use crate::policy::{PolicyError, PolicyErrorKind};
+use crate::policy::{PolicyError, PolicyErrorKind, Step};
 
 impl Policies {
     /// Counts a failure of a policy, and takes it back where it has failed too often.
     pub(crate) fn failed(&self, seat: &Arc<Seat>, failure: &PolicyError) {
-        // That all slots were taken is no fault of this policy.
-        if matches!(failure.kind(), PolicyErrorKind::Busy { .. }) {
+        // That all slots were taken, or the machine had no memory for an instance, is no fault of this policy.
+        let is_machines = matches!(
+            failure.kind(),
+            PolicyErrorKind::Busy { .. } | PolicyErrorKind::Unreadable { step: Step::Start, .. }
+        );
+        // Nothing is left to go back to from the built-in one.
+        if is_machines || seat.chosen == Chosen::default() {
             return;
         }
         let Some(rule) = self.rollback_rule() else { return };
-        if !seat.note_failure(self.0.clock.elapsed(), &rule) {
+        // Others go on with their uploads while one sees to it.
+        if !self.note_failure(seat.key(), &rule) || seat.taken_back.swap(true, Ordering::Relaxed) {
             return;
         }
         let _changing = lock(&self.0.changing);
-        // Another call may have seen to it, or somebody else has.
-        if !self.lineup().has(seat) {
-            return;
-        }
         let why = format!(
             "it failed {} times within {}, the last time so: {failure}",
             rule.failures,
             humantime::format_duration(rule.window)
         );
-        match seat.place {
-            Place::Active => self.take_back_active(seat, &why),
-            Place::For(_) => self.take_back_override(seat, &why),
-            Place::Watched => self.take_back_shadow(seat, &why),
+        // Wherever it still sits: others may have seen to it meanwhile.
+        for seat in self.lineup().seats_of(seat.key()) {
+            match seat.place {
+                Place::Active => self.take_back_active(&seat, &why),
+                Place::For(_) => self.take_back_override(&seat, &why),
+                Place::Watched => self.take_back_shadow(&seat, &why),
+            }
         }
+        self.forget_failures(seat.key());
     }
 
     /// Makes a call of the watched policy.
@@ -51,9 +57,7 @@ impl Policies {
     /// The last that decided before and can still be asked decides; the built-in one where there is none.
     fn take_back_active(&self, seat: &Arc<Seat>, why: &str) {
         let standing = self.0.store.standing();
-        let earlier = standing.before.iter().rev();
-        let good =
-            earlier.filter(|chosen| **chosen != seat.chosen && !standing.rolled_back.contains_key(&chosen.which));
+        let good = standing.good_before().filter(|chosen| **chosen != seat.chosen);
         for target in good.cloned().chain([Chosen::default()]) {
             let entry = self.own_entry(Action::Rollback, why.to_owned());
             match self.rollback_to(None, Ok(target), entry) {

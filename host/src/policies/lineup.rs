@@ -1,10 +1,9 @@
 //! Who is asked for whom.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use super::failures::{Failures, RollbackRule};
 use super::lock;
 use super::scope::Scope;
 use super::shadow::Shadow;
@@ -24,20 +23,21 @@ pub(super) enum Place {
     Watched,
 }
 
-/// A policy in its place. A policy that comes back to a place sits there anew: earlier failures do not count.
+/// A policy in its place.
 #[derive(Debug)]
 pub(crate) struct Seat {
     judge: Judge,
     pub(super) chosen: Chosen,
     pub(super) place: Place,
-    failures: Mutex<Failures>,
+    /// Somebody sees to it that it is taken back.
+    pub(super) taken_back: AtomicBool,
     /// What it remembers from when it was watched, for its first call for each shard.
     learned: Mutex<BTreeMap<TenantShardId, Vec<u8>>>,
 }
 
 impl Seat {
     pub(super) fn new(policy: Arc<Policy>, chosen: Chosen, place: Place) -> Self {
-        Seat { judge: Judge::new(policy), chosen, place, failures: Mutex::default(), learned: Mutex::default() }
+        Seat { judge: Judge::new(policy), chosen, place, taken_back: AtomicBool::default(), learned: Mutex::default() }
     }
 
     /// The same, with what it learned while it was watched.
@@ -63,11 +63,6 @@ impl Seat {
     pub(crate) fn take_learned(&self, shard: TenantShardId) -> Option<Vec<u8>> {
         lock(&self.learned).remove(&shard)
     }
-
-    /// Counts a failure. Answers whether they are too many now.
-    pub(super) fn note_failure(&self, now: Duration, rule: &RollbackRule) -> bool {
-        lock(&self.failures).note(now, rule)
-    }
 }
 
 /// Who is asked for whom. A value: a change makes another, so that each call sees one or the other, and never a mix.
@@ -88,13 +83,10 @@ impl Lineup {
         own.unwrap_or(&self.active)
     }
 
-    /// Whether it still sits where it sat.
-    pub(super) fn has(&self, seat: &Arc<Seat>) -> bool {
-        let there = match seat.place {
-            Place::Active => Some(&self.active),
-            Place::For(scope) => self.overrides.get(&scope),
-            Place::Watched => self.shadow.as_ref().map(|shadow| &shadow.seat),
-        };
-        there.is_some_and(|there| Arc::ptr_eq(there, seat))
+    /// Where a policy sits, under this configuration.
+    pub(super) fn seats_of(&self, key: Digest) -> Vec<Arc<Seat>> {
+        let shadow = self.shadow.as_ref().map(|shadow| &shadow.seat);
+        let seats = [&self.active].into_iter().chain(self.overrides.values()).chain(shadow);
+        seats.filter(|seat| seat.key() == key).map(Arc::clone).collect()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::entry::Entry;
 use super::error::{ChangeError, PoliciesError};
-use super::failures::RollbackRule;
+use super::failures::{Failures, RollbackRule};
 use super::lineup::{Lineup, Place, Seat};
 use super::lock;
 use super::reference::PolicyRef;
@@ -61,6 +61,8 @@ pub(super) struct Inner {
     /// Held for a change, so that there is one at a time.
     pub(super) changing: Mutex<()>,
     rule: Mutex<Option<RollbackRule>>,
+    /// Of each policy under its configuration, wherever it sits: since it was last put into a place.
+    failures: Mutex<BTreeMap<Digest, Failures>>,
     /// Compiled when it is first needed.
     built_in: OnceLock<Arc<Policy>>,
     pub(super) rollbacks: Rollbacks,
@@ -126,6 +128,7 @@ impl Policies {
             lineup: RwLock::new(Arc::new(lineup)),
             changing: Mutex::default(),
             rule: Mutex::new(rule),
+            failures: Mutex::default(),
             built_in: OnceLock::new(),
             rollbacks: Rollbacks::default(),
         }))
@@ -139,6 +142,21 @@ impl Policies {
     /// When a policy is taken back by itself; `None`: never.
     pub fn rollback_rule(&self) -> Option<RollbackRule> {
         *lock(&self.0.rule)
+    }
+
+    /// Counts a failure. Answers whether they are too many now.
+    pub(super) fn note_failure(&self, key: Digest, rule: &RollbackRule) -> bool {
+        lock(&self.0.failures).entry(key).or_default().note(self.0.clock.elapsed(), rule)
+    }
+
+    /// A policy that comes to a place sits there anew.
+    pub(super) fn forget_failures(&self, key: Digest) {
+        lock(&self.0.failures).remove(&key);
+    }
+
+    /// Whether a configuration has ever named a policy here.
+    pub fn was_configured(&self) -> bool {
+        self.0.store.standing().configured.is_some()
     }
 
     /// What runs them.

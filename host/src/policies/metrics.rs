@@ -28,8 +28,8 @@ impl Policies {
             ),
             Family {
                 name: "thermocline_policy_rolled_back",
-                help: "1 for each policy that was taken back because it failed too often, until it is activated or \
-                       watched again, or removed.",
+                help: "1 for each policy that was taken back because it failed too often, until it is activated \
+                       again, or removed.",
                 kind: Kind::Gauge,
                 samples: in_role(|role| matches!(role, PolicyRole::RolledBack(_))),
             },

@@ -19,6 +19,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// The one way to say it: an unsharded tenant's only shard is the tenant.
+    pub(super) fn normal(self) -> Self {
+        match self {
+            Scope::Shard(shard) if shard == TenantShardId::unsharded(shard.tenant) => Scope::Tenant(shard.tenant),
+            scope => scope,
+        }
+    }
+
     /// Whether it is about this shard.
     pub fn covers(&self, shard: TenantShardId) -> bool {
         match self {
@@ -42,8 +50,7 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         let shard: TenantShardId = text.parse()?;
-        let whole = shard == TenantShardId::unsharded(shard.tenant);
-        Ok(if whole { Scope::Tenant(shard.tenant) } else { Scope::Shard(shard) })
+        Ok(Scope::Shard(shard).normal())
     }
 }
 

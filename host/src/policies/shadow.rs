@@ -94,7 +94,7 @@ impl Shadow {
     /// not pile up. One slot of the engine at least is left to those that decide.
     pub(super) fn watch(self: &Arc<Self>, decided: Decided) -> Option<Watching> {
         let slots = self.seat.policy().engine().limits().concurrent_calls.get() as usize;
-        let most = slots.saturating_sub(1).max(1);
+        let most = slots.saturating_sub(1);
         let slot = Slot(Arc::clone(self));
         if self.running.fetch_add(1, Ordering::Relaxed) >= most {
             lock(&self.agreement).skipped += 1;
@@ -135,17 +135,21 @@ impl Watching {
         let shadow = &slot.0;
         let memory = shadow.memory(decided.shard);
         let called = shadow.seat.policy().select(&decided.tenant, &decided.table, &memory);
-        let mut agreement = lock(&shadow.agreement);
         let failure = match called {
             Ok(called) => {
-                agreement.elapsed += called.report.elapsed;
-                agreement.active_elapsed += decided.elapsed;
-                agreement.compare(&decided.table, &decided.answer, &called.answer);
-                drop(agreement);
+                // Nobody waits for the comparison.
+                let mut one = Agreement {
+                    elapsed: called.report.elapsed,
+                    active_elapsed: decided.elapsed,
+                    ..Agreement::default()
+                };
+                one.compare(&decided.table, &decided.answer, &called.answer);
+                lock(&shadow.agreement).add(&one);
                 shadow.learn(decided.shard, called.answer.memory());
                 None
             }
             Err(failure) => {
+                let mut agreement = lock(&shadow.agreement);
                 *agreement.failures.entry(failure.kind().code()).or_default() += 1;
                 agreement.last_failure = Some(format!("tenant {}: {failure}", decided.shard));
                 drop(agreement);
@@ -157,6 +161,20 @@ impl Watching {
 }
 
 impl Agreement {
+    /// Takes in what was compared elsewhere.
+    fn add(&mut self, one: &Agreement) {
+        self.compared += one.compared;
+        self.same_layers += one.same_layers;
+        self.same_answer += one.same_answer;
+        self.common_layers += one.common_layers;
+        self.added_layers += one.added_layers;
+        self.added_bytes += one.added_bytes;
+        self.dropped_layers += one.dropped_layers;
+        self.dropped_bytes += one.dropped_bytes;
+        self.elapsed += one.elapsed;
+        self.active_elapsed += one.active_elapsed;
+    }
+
     /// Takes in one more pair of answers.
     fn compare(&mut self, table: &LayerTable, active: &Selection, watched: &Selection) {
         let comparison = Comparison::of(table, active, watched);

@@ -68,6 +68,7 @@ pub struct Shadowed {
 
 /// What the entries of the log add up to: what a restart begins with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Standing {
     /// The last entry's number.
     pub seq: u64,
@@ -83,7 +84,7 @@ pub struct Standing {
     pub overrides: BTreeMap<Scope, Chosen>,
     /// Which policy is watched.
     pub shadow: Option<Shadowed>,
-    /// Which policies failed too often since they were last activated or watched, and when that was.
+    /// Which policies failed too often since they were last activated, and when that was.
     pub rolled_back: BTreeMap<Which, String>,
 }
 
@@ -97,6 +98,8 @@ impl Standing {
         if entry.is_automatic()
             && matches!(entry.action, Action::Rollback | Action::EndShadow)
             && let Some(from) = entry.from
+            // Under another configuration the same component may do well.
+            && entry.to != Some(from)
         {
             self.rolled_back.insert(from, entry.at.clone());
         }
@@ -111,7 +114,11 @@ impl Standing {
                 }
                 match entry.tenant {
                     Some(scope) => drop(self.overrides.insert(scope, to)),
-                    None => self.activate(to),
+                    None => {
+                        // Nobody need watch what decides.
+                        self.shadow.take_if(|shadowed| shadowed.chosen == to);
+                        self.activate(to);
+                    }
                 }
             }
             Action::Rollback => match (entry.tenant, chosen(entry)) {
@@ -121,7 +128,6 @@ impl Standing {
             },
             Action::Shadow => {
                 let Some(to) = chosen(entry) else { return };
-                self.rolled_back.remove(&to.which);
                 let share = entry.share.unwrap_or(1.0);
                 self.shadow = Some(Shadowed { chosen: to, tenant: entry.tenant, share, since: entry.at.clone() });
             }
@@ -170,6 +176,11 @@ impl Standing {
             self.before.truncate(position);
         }
         self.active = to;
+    }
+
+    /// Which policies decided before and were not taken back, the last one first.
+    pub(super) fn good_before(&self) -> impl Iterator<Item = &Chosen> {
+        self.before.iter().rev().filter(|chosen| !self.rolled_back.contains_key(&chosen.which))
     }
 
     /// The components that it speaks of: those in the store, and those that should be.
@@ -369,18 +380,29 @@ pub(super) mod tests {
         let standing = after(entries.clone());
         let expected = if marked { BTreeMap::from([(which(1), "then".to_owned())]) } else { BTreeMap::new() };
         assert_eq!(standing.rolled_back, expected);
-        for cleared in [
-            entry(Action::Activate, 1),
-            for_tenant(entry(Action::Activate, 1)),
-            entry(Action::Shadow, 1),
-            entry(Action::Remove, 1),
-        ] {
+        for cleared in [entry(Action::Activate, 1), for_tenant(entry(Action::Activate, 1)), entry(Action::Remove, 1)] {
             let standing = after(entries.iter().cloned().chain([cleared]));
             assert_eq!(standing.rolled_back, BTreeMap::new());
         }
-        for kept in [entry(Action::Activate, 2), entry(Action::Install, 1)] {
+        // Whoever watches it wants to see whether it still fails.
+        for kept in [entry(Action::Activate, 2), entry(Action::Install, 1), entry(Action::Shadow, 1)] {
             assert_eq!(after(entries.iter().cloned().chain([kept])).rolled_back, expected);
         }
+    }
+
+    #[test]
+    fn a_component_that_decides_under_another_configuration_is_not_marked() {
+        let back = Entry { by: HOST.into(), from: Some(which(1)), ..configured(Action::Rollback, 1, "[1]") };
+        let standing = after([configured(Action::Activate, 1, "[1]"), configured(Action::Activate, 1, "[2]"), back]);
+        assert_eq!((standing.active, standing.rolled_back), (with(1, "[1]"), BTreeMap::new()));
+    }
+
+    #[test]
+    fn what_is_watched_and_then_decides_is_not_watched_any_more() {
+        let shadow = configured(Action::Shadow, 1, "[1]");
+        assert!(after([shadow.clone(), configured(Action::Activate, 1, "[2]")]).shadow.is_some());
+        assert!(after([shadow.clone(), for_tenant(configured(Action::Activate, 1, "[1]"))]).shadow.is_some());
+        assert_eq!(after([shadow, configured(Action::Activate, 1, "[1]")]).shadow, None);
     }
 
     #[test]

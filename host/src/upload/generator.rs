@@ -133,7 +133,7 @@ impl Asked {
             None
         });
         let memory = memory.unwrap_or_default();
-        let memory = seat.take_learned(id).filter(|_| memory.is_empty()).unwrap_or(memory);
+        let memory = seat.take_learned(id).unwrap_or(memory);
         let verdict = judge.select(&self.tenant, &self.table, &memory).map_err(Box::new)?;
         if let (Some(state), Some(after)) = (state, verdict.memory())
             && after != memory
@@ -162,13 +162,10 @@ impl Asked {
             report: verdict.report,
         };
         let elapsed = generated.report.elapsed;
-        let watching = policies.watch(id, || Decided {
-            shard: id,
-            tenant: self.tenant,
-            table: self.table,
-            answer: verdict.answer,
-            elapsed,
-        });
+        // Nothing is learned from a comparison with what answered in place of a policy that failed.
+        let decided_itself = generated.policy_error.is_none();
+        let decided = || Decided { shard: id, tenant: self.tenant, table: self.table, answer: verdict.answer, elapsed };
+        let watching = if decided_itself { policies.watch(id, decided) } else { None };
         Ok((generated, watching))
     }
 }

@@ -167,6 +167,11 @@ impl Work for Uploads {
         if !matches!(attempt.outcome, Outcome::Uploaded) {
             return false;
         }
+        // Nor one that was decided by a policy of before.
+        let policy = self.uploader.generator.policies().seat(shard).key();
+        if attempt.generated.as_ref().is_none_or(|generated| generated.policy_key != policy) {
+            return false;
+        }
         let now = self.uploader.generator.pageserver().shard(shard).await;
         now.is_ok_and(|shard| Some(shard) == attempt.seen)
     }

@@ -161,7 +161,7 @@ fn the_built_in_policy_given_as_a_file_decides_the_same() {
 }
 
 #[rstest]
-#[case::unknown_setting(r#"{"top":5}"#, "there is no field \"top\"")]
+#[case::unknown_setting(r#"{"top":5}"#, "there is no setting `top`")]
 #[case::no_json("top=5", "the configuration must be JSON")]
 fn a_configuration_that_the_policy_refuses_uploads_nothing(#[case] config: &str, #[case] why: &str) {
     let node = Node::new();

@@ -151,3 +151,33 @@ async fn a_watched_policy_that_fails_is_not_watched_any_more() {
     assert!(last.contains(r#""action":"end-shadow""#) && last.contains(r#""by":"thermocline""#), "{last}");
     assert_eq!(world.listed(1).await, (vec![0, 1, 2], None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_of_many_tenants_is_counted_as_one_and_leaves_all_of_them() {
+    let world = World::new(6);
+    world.install(&fails_later("sour", 0)).await;
+    let host = world.start();
+    for number in 1..=6 {
+        // As embedders have it: the shard of a tenant that has but one.
+        world.policies.activate(&reference("sour"), None, Some(Scope::Shard(id(number))), &note()).unwrap();
+    }
+    world.work(Duration::from_secs(1200)).await;
+    assert_eq!(host.status().overrides, []);
+    assert_eq!(world.policies.rolled_back().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_taken_back_is_not_gone_back_to_and_another_configuration_of_it_may_be() {
+    let world = World::new(5);
+    world.install(&lists("good", 1, 1.0)).await;
+    world.install(&fails_later("sour", 0)).await;
+    let _host = world.start();
+    // Decided, in this order: sour, good, sour, which fails.
+    world.activate("sour");
+    world.activate("good");
+    world.activate("sour");
+    world.work(Duration::from_secs(1200)).await;
+    assert_eq!(world.policies.active().identity().name(), Some("good"));
+    world.policies.rollback(None, &note()).unwrap();
+    assert_eq!(world.policies.active().identity().name(), Some("resident-set"), "and not the one that failed");
+}

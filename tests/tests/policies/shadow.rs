@@ -28,7 +28,8 @@ async fn what_a_watched_policy_says_is_counted_and_not_used() {
     world.pass(PERIOD).await;
     let agreement = host.status().shadow.unwrap().agreement;
     assert_eq!((agreement.compared, agreement.same_layers, agreement.same_answer), (4, 2, 0));
-    world.activate("quiet");
+    world.install(&lists("like-it", 1, 1.0)).await;
+    world.activate("like-it");
     world.touch();
     world.pass(PERIOD).await;
     let agreement = host.status().shadow.unwrap().agreement;
@@ -108,6 +109,7 @@ async fn what_a_policy_learns_while_it_is_watched_is_its_own_and_nobody_elses() 
 
     // It goes on with what it has learned. One that was not watched starts anew, whatever others left.
     world.activate("new");
+    assert_eq!(host.status().shadow, None, "nobody need watch what decides");
     world.pass(PERIOD).await;
     assert_eq!(world.listed(1).await.0, [0, 1]);
     world.install(&remembers("newest")).await;

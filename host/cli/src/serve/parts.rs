@@ -18,6 +18,7 @@ use super::config::Config;
 use super::http::Live;
 use crate::args::PolicyArgs;
 use crate::location;
+use crate::output;
 
 /// Everything that settings name.
 #[derive(Debug)]
@@ -57,7 +58,14 @@ pub(crate) async fn policies(config: &Config, clock: Arc<dyn Clock>) -> anyhow::
     let engine = Engine::new(EngineLimits::default())?;
     let store = PolicyStore::open(&config.state_dir.join(POLICIES_FOLDER)).context("state_dir")?;
     let policies = Policies::open(engine, store, clock)?;
-    follow(&policies, config).await?;
+    match follow(&policies, config).await {
+        // What it named before still serves, and a restart is no reason to stop.
+        Err(error) if policies.was_configured() => {
+            tracing::error!("the policies of before decide: {}", output::told(&error));
+            policies.set_rollback_rule(config.rollback);
+        }
+        followed => followed?,
+    }
     Ok(policies)
 }
 

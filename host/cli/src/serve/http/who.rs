@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use axum::Extension;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use thermocline::policies::{CONFIGURATION, HOST};
 
 use super::error::ApiError;
 use crate::policy_answers::BY_HEADER;
@@ -40,6 +41,8 @@ fn named(subject: Option<&str>, said: Option<&str>, peer: Option<&str>) -> Strin
     let given = |name: Option<&str>| name.map(|name| cut(name, MAX_BY_BYTES)).filter(|name| !name.is_empty());
     let peer = peer.unwrap_or("a client");
     match (given(subject), given(said)) {
+        // What the host and its settings do is told apart from what others do.
+        (Some(subject), _) if [HOST, CONFIGURATION].contains(&subject.as_str()) => format!("{subject} (a token)"),
         (Some(subject), _) => subject,
         (None, Some(said)) => format!("{said} (says {peer})"),
         (None, None) => peer.to_owned(),
@@ -71,6 +74,8 @@ mod tests {
     #[rstest]
     #[case::a_token_counts(Some("alice"), Some("bob"), Some("127.0.0.1"), "alice")]
     #[case::what_is_said(None, Some("bob@laptop"), Some("127.0.0.1"), "bob@laptop (says 127.0.0.1)")]
+    #[case::a_token_as_the_host(Some("thermocline"), None, None, "thermocline (a token)")]
+    #[case::a_token_as_the_settings(Some("configuration"), None, None, "configuration (a token)")]
     #[case::as_the_host_itself(None, Some("thermocline"), Some("::1"), "thermocline (says ::1)")]
     #[case::nothing(None, None, Some("127.0.0.1"), "127.0.0.1")]
     #[case::empty(Some(" "), Some(""), Some("127.0.0.1"), "127.0.0.1")]
