@@ -131,6 +131,7 @@ fn a_policy_is_installed_watched_activated_and_taken_back() {
     assert_eq!([SHARD, OTHER].map(|shard| uploaded(&node, &daemon, shard)), [0, 1]);
 
     policy(&daemon, &["activate", "cold"]).exits_with(0);
+    assert_eq!(get(&daemon, "/v1/policy_shadow")["shadow"], json!(null), "nobody need watch what decides");
     assert_eq!(get(&daemon, "/v1/status")["policy"]["name"], "cold");
     assert_eq!(uploaded(&node, &daemon, OTHER), 0);
     policy(&daemon, &["rollback", "--tenant", SHARD]).exits_with(0);
@@ -138,6 +139,7 @@ fn a_policy_is_installed_watched_activated_and_taken_back() {
     assert!(text.starts_with("resident-set ") && text.contains(" (built-in) decides for all tenants again"), "{text}");
     assert_eq!([SHARD, OTHER].map(|shard| uploaded(&node, &daemon, shard)), [1, 1]);
 
+    policy(&daemon, &["shadow", "cold"]).exits_with(0);
     let run = policy(&daemon, &["remove", "cold"]).exits_with(1);
     assert!(run.stderr.contains("cold is in use"), "{}", run.stderr);
     policy(&daemon, &["shadow", "--end"]).exits_with(0);
@@ -154,12 +156,13 @@ fn a_policy_is_installed_watched_activated_and_taken_back() {
             "activate cold ok".to_owned(),
             format!("rollback cold{tenant} ok"),
             "rollback resident-set ok".to_owned(),
+            "shadow cold ok".to_owned(),
             "remove cold refused".to_owned(),
             "end-shadow ok".to_owned(),
             "remove cold ok".to_owned(),
         ]
     );
-    let text = policy(&daemon, &["log", "--limit", "4"]).exits_with(0).text();
+    let text = policy(&daemon, &["log", "--limit", "5"]).exits_with(0).text();
     assert!(text.contains("because: heatmaps are empty") && !text.contains("does it agree?"), "{text}");
     let text = policy(&daemon, &["log", "--after", "1", "--limit", "1"]).exits_with(0).text();
     assert!(text.contains("because: does it agree?") && text.lines().count() == 2, "{text}");
@@ -251,7 +254,7 @@ fn only_who_has_a_token_for_it_changes_policies() {
 #[rstest]
 #[case::a_file(&["activate", "./cold.wasm"], "this is the name of a file: `thermocline policy install ./cold.wasm` brings it")]
 #[case::no_share(&["shadow", "cold", "--share", "0"], "expected a number above 0 and at most 1")]
-#[case::no_pin(&["install", "cold.wasm@sha256:12"], "expected 64 hex digits")]
+#[case::no_pin(&["install", "cold.wasm@sha256:12"], "expected all 64 hex digits")]
 #[case::no_tenant(&["rollback", "--tenant", "0a"], "is not a tenant shard id")]
 #[case::end_of_one(&["shadow", "cold", "--end"], "cannot be used with")]
 #[case::share_of_nothing(&["shadow", "--share", "0.5"], "required arguments were not provided")]

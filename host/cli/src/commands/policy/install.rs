@@ -1,7 +1,7 @@
 //! `thermocline policy install`: a component into a running daemon.
 
 use anyhow::ensure;
-use thermocline::policy::Limits;
+use thermocline::policy::{Limits, PolicyFile};
 
 use super::shown::{digest, given};
 use crate::Verdict;
@@ -14,7 +14,9 @@ use crate::policy_answers::{MAX_CONFIG_HEADER_BYTES, PolicyRow};
 pub(crate) fn install(args: &InstallArgs) -> anyhow::Result<Verdict> {
     let client = Client::new(&args.daemon)?;
     let config = args.config.as_deref().map(on_one_line).transpose()?;
-    let component = location::read_component(Limits::default().component_bytes, &args.file)?;
+    // The daemon checks the pin, so that a wrong one is in its log.
+    let file = PolicyFile::new(args.file.path());
+    let component = location::read_component(Limits::default().component_bytes, &file)?;
     let mut query = given(&[("why", &args.why)]);
     query.push(("source", args.file.path().display().to_string()));
     query.extend(args.file.pin().map(|pin| ("pin", pin.to_string())));
