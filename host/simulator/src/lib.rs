@@ -1,0 +1,1 @@
+//! What a policy is worth: failovers simulated on a trace of page accesses.

@@ -1,0 +1,1 @@
+//! A policy of Thermocline: the best bytes first, under a budget of bytes a tenant.

@@ -1,0 +1,1 @@
+//! Whose heatmap upload goes first: a ranking that policies share.
