@@ -2,6 +2,7 @@
 
 mod daemon;
 mod policy;
+mod simulate;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub use policy::{
     TestArgs,
 };
 use policy::{POLICY_FILE, policy_file};
+pub use simulate::{Entrant, NamedConfig, SimulateArgs};
 
 /// Tells a pageserver's warm standbys which layers to hold.
 ///
@@ -55,6 +57,7 @@ pub enum Command {
         #[command(subcommand)]
         command: PolicyCommand,
     },
+    Simulate(SimulateArgs),
 }
 
 /// What to do with heatmaps.

@@ -149,3 +149,89 @@ impl Clairvoyant {
 const fn as_f64(count: u64) -> f64 {
     count as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::dense::Id;
+
+    fn demand(groups: &[(u64, Vec<usize>)]) -> Vec<Demand> {
+        let layers = |indices: &[usize]| indices.iter().map(|index| LayerId::new(*index)).collect();
+        groups.iter().map(|(reads, indices)| Demand { layers: layers(indices), reads: [*reads; 3] }).collect()
+    }
+
+    fn limit(groups: &[(u64, Vec<usize>)], sizes: &[u64], budget_bytes: u64) -> f64 {
+        Clairvoyant::new(&demand(groups), 1, |layer| sizes[layer.index()]).limit(budget_bytes)
+    }
+
+    /// The most reads that any set of layers within the budget serves: all sets are tried.
+    fn brute_force(groups: &[(u64, Vec<usize>)], sizes: &[u64], budget_bytes: u64) -> u64 {
+        let sets = 0_u32..1 << sizes.len();
+        let within = sets.filter(|set| {
+            let bytes: u64 = sizes.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1).map(|(_, size)| size).sum();
+            bytes <= budget_bytes
+        });
+        let served = |set: u32| {
+            let all = |layers: &Vec<usize>| layers.iter().all(|layer| set >> layer & 1 == 1);
+            groups.iter().filter(|(_, layers)| all(layers)).map(|(reads, _)| reads).sum::<u64>()
+        };
+        within.map(served).max().unwrap_or_default()
+    }
+
+    #[rstest]
+    #[case::nothing_is_read(&[], &[], 10, 0.0)]
+    #[case::no_room(&[(5, vec![0])], &[10], 0, 0.0)]
+    #[case::all_of_it(&[(5, vec![0]), (3, vec![0, 1])], &[10, 10], 20, 8.0)]
+    #[case::the_denser_one(&[(5, vec![0]), (3, vec![1])], &[10, 10], 10, 5.0)]
+    #[case::small_beats_popular(&[(6, vec![0]), (5, vec![1])], &[100, 1], 1, 5.0)]
+    #[case::an_image_alone_serves_nobody_who_needs_the_delta(&[(9, vec![0, 1]), (4, vec![2])], &[5, 5, 5], 5, 4.5)]
+    #[case::a_shared_layer_is_paid_once(&[(3, vec![0, 1]), (3, vec![0, 2])], &[10, 1, 1], 12, 6.0)]
+    fn known_limits(
+        #[case] groups: &[(u64, Vec<usize>)],
+        #[case] sizes: &[u64],
+        #[case] budget_bytes: u64,
+        #[case] expected: f64,
+    ) {
+        assert!((limit(groups, sizes, budget_bytes) - expected).abs() < 1e-9);
+    }
+
+    const LAYERS: usize = 7;
+
+    proptest! {
+        /// No set of layers is above the limit, it grows with the budget, by less and less, and is met by a set wherever
+        /// it bends.
+        #[test]
+        fn the_limit_is_the_concave_hull_of_all_sets(
+            groups in vec((1_u64..50, vec(0..LAYERS, 1..4)), 1..8),
+            sizes in vec(1_u64..9, LAYERS),
+        ) {
+            let groups: Vec<_> = groups
+                .into_iter()
+                .map(|(reads, mut layers)| {
+                    layers.sort_unstable();
+                    layers.dedup();
+                    (reads, layers)
+                })
+                .collect();
+            let all: u64 = sizes.iter().sum();
+            let limits: Vec<f64> = (0..=all).map(|budget| limit(&groups, &sizes, budget)).collect();
+            let best: Vec<u64> = (0..=all).map(|budget| brute_force(&groups, &sizes, budget)).collect();
+            for (limit, best) in limits.iter().zip(&best) {
+                prop_assert!(*limit >= *best as f64 - 1e-6, "{limit} < {best}");
+            }
+            for window in limits.windows(3) {
+                let (before, after) = (window[1] - window[0], window[2] - window[1]);
+                prop_assert!(before >= -1e-6 && after <= before + 1e-6, "{window:?}");
+                if before - after > 1e-6 {
+                    let at = limits.windows(3).position(|other| other == window).unwrap() + 1;
+                    prop_assert!((limits[at] - best[at] as f64).abs() < 1e-6, "{} is not {}", limits[at], best[at]);
+                }
+            }
+            prop_assert_eq!(limits[all as usize], best[all as usize] as f64);
+        }
+    }
+}

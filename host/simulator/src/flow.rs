@@ -134,3 +134,35 @@ impl Flow {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const INNER: usize = 5;
+
+    /// What has to be cut so that `side` (and the source) is apart from the rest, by its bits.
+    fn cost(edges: &[(usize, usize, u64)], side: u32) -> u64 {
+        let on_side = |node: usize| node == 0 || (node >= 2 && side >> (node - 2) & 1 == 1);
+        edges.iter().filter(|(from, to, _)| on_side(*from) && !on_side(*to)).map(|(_, _, room)| room).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn no_cut_costs_less(edges in vec((0..INNER + 2, 0..INNER + 2, 0_u64..20), 0..25)) {
+            let edges: Vec<_> = edges.into_iter().filter(|(from, to, _)| from != to && *to != 0 && *from != 1).collect();
+            let mut flow = Flow::new();
+            (0..INNER).for_each(|_| { flow.node(); });
+            for &(from, to, room) in &edges {
+                flow.edge(Node::new(from), Node::new(to), room.into());
+            }
+            let cut = flow.minimum_cut();
+            let found = (0..INNER).filter(|node| cut.holds(Node::new(node + 2))).fold(0, |side, node| side | 1 << node);
+            let least = (0..1 << INNER).map(|side| cost(&edges, side)).min().unwrap();
+            prop_assert_eq!(cost(&edges, found), least);
+        }
+    }
+}

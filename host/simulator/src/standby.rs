@@ -157,3 +157,101 @@ impl Standby {
         self.download.map_or(0, |download| download.done_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::dense::Id;
+
+    fn listed(layers: &[(usize, u64)]) -> Vec<Listed> {
+        let listed = |&(layer, size_bytes)| Listed { layer: LayerId::new(layer), size_bytes, cold: false };
+        layers.iter().map(listed).collect()
+    }
+
+    fn held(standby: &Standby) -> Vec<usize> {
+        standby.held().keys().map(|layer| layer.index()).collect()
+    }
+
+    #[rstest]
+    #[case::nothing_yet(0, &[])]
+    #[case::not_quite(999, &[])]
+    #[case::the_first(1000, &[3])]
+    #[case::the_second(3000, &[1, 3])]
+    #[case::no_more_than_is_listed(9000, &[1, 3])]
+    fn layers_come_in_their_order_as_fast_as_they_may(#[case] to_ms: u32, #[case] expected: &[usize]) {
+        let mut standby = Standby::new(100);
+        standby.see(&listed(&[(3, 100), (1, 200)]), 1000);
+        standby.advance(to_ms);
+        assert_eq!(held(&standby), expected);
+    }
+
+    #[test]
+    fn a_layer_that_does_not_fit_is_passed_over() {
+        let mut standby = Standby::new(1000);
+        standby.see(&listed(&[(0, 60), (1, 50), (2, 40)]), 100);
+        standby.advance(10_000);
+        assert_eq!(held(&standby), [0, 2]);
+    }
+
+    #[test]
+    fn what_is_cold_is_not_fetched_and_what_is_listed_no_more_goes_at_once() {
+        let mut standby = Standby::new(1000);
+        standby.see(&listed(&[(0, 10), (1, 10), (2, 10)]), 100);
+        standby.advance(1000);
+        let mut next = listed(&[(0, 10), (1, 10), (3, 10)]);
+        next[1].cold = true;
+        next[2].cold = true;
+        standby.see(&next, 100);
+        standby.advance(2000);
+        // 1 is kept until its room is needed.
+        assert_eq!(held(&standby), [0, 1]);
+        standby.see(&listed(&[(0, 10), (4, 85), (1, 10)]), 100);
+        standby.advance(3000);
+        assert_eq!(held(&standby), [0, 4]);
+    }
+
+    #[test]
+    fn time_without_work_is_not_saved_up() {
+        let mut standby = Standby::new(10);
+        standby.see(&[], 100);
+        standby.advance(60_000);
+        standby.see(&listed(&[(0, 20)]), 100);
+        standby.advance(61_999);
+        assert_eq!(held(&standby), [0_usize; 0]);
+        standby.advance(62_000);
+        assert_eq!(held(&standby), [0]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_byte_comes_from_nowhere_or_goes_unseen(
+            heatmaps in vec((vec((0_usize..20, any::<bool>()), 0..20), 0_u64..400, 0_u32..5_000), 1..20),
+            bytes_per_s in 1_u64..200,
+        ) {
+            let mut standby = Standby::new(bytes_per_s);
+            let mut now_ms = 0;
+            for (layers, room_bytes, wait_ms) in heatmaps {
+                let mut heatmap: Vec<Listed> = Vec::new();
+                for (layer, cold) in layers {
+                    let layer = LayerId::new(layer);
+                    if heatmap.iter().all(|listed| listed.layer != layer) {
+                        heatmap.push(Listed { layer, size_bytes: layer.index() as u64 * 7 + 1, cold });
+                    }
+                }
+                standby.see(&heatmap, room_bytes);
+                now_ms += wait_ms;
+                standby.advance(now_ms);
+                let held: u64 = standby.held().values().sum();
+                prop_assert_eq!(held, standby.held_bytes());
+                prop_assert!(held <= room_bytes, "{} in {}", held, room_bytes);
+                prop_assert_eq!(standby.fetched_bytes(), held + standby.dropped_bytes() + standby.under_way_bytes());
+                prop_assert!(standby.fetched_bytes() <= u64::from(now_ms) * bytes_per_s / 1000);
+                prop_assert!(standby.held().keys().all(|layer| heatmap.iter().any(|listed| listed.layer == *layer)));
+            }
+        }
+    }
+}

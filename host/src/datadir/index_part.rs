@@ -40,6 +40,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<IndexPart, serde_json::Error> {
     Ok(IndexPart { layers, disk_consistent_lsn, ancestor, deleted: deleted_at.is_some() })
 }
 
+/// The layers that an `index_part.json` lists, sorted by name.
+///
+/// # Errors
+/// With what is wrong, and where.
+pub fn index_part_layers(bytes: &[u8]) -> Result<Vec<(LayerName, LayerMetadata)>, serde_json::Error> {
+    parse(bytes).map(|index| index.layers)
+}
+
 /// A map from names. Read into a list: the map that it becomes is a sorted one.
 struct Layers(Vec<(LayerName, LayerMetadata)>);
 

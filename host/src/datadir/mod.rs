@@ -42,6 +42,7 @@ use bucket::Bucket;
 use look::Evidence;
 use revisions::Revisions;
 
+pub use index_part::index_part_layers;
 pub use look::Look;
 pub use note::Note;
 pub use tenant::{Location, Skip, Tenant};
