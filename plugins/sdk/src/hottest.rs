@@ -155,8 +155,7 @@ fn sorted(mut keys: Vec<Key>) -> Vec<Key> {
 /// around a loop would have it keep in memory what the loop itself needs in registers.
 fn counted(mut keys: Vec<Key>) -> Vec<Key> {
     let mut room = vec![0; keys.len()];
-    for pass in 0..PASSES {
-        let mut places = places(&keys, pass);
+    for (pass, mut places) in (0..).zip(places(&keys)) {
         // What is the same in all keys puts nothing in order.
         if places.contains(&WHOLE) {
             continue;
@@ -179,24 +178,44 @@ const fn digit(key: Key, pass: u32) -> usize {
     (key >> (pass * DIGIT_BITS)) as usize & (DIGITS - 1)
 }
 
-/// Where the keys with each digit begin.
-#[inline(never)]
-fn places(keys: &[Key], pass: u32) -> [u32; DIGITS] {
-    let mut places = [0; DIGITS];
-    #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
-    let mut add = |key: Key| places[digit(key, pass)] += 1;
-    let (stretches, rest) = keys.as_chunks::<STRETCH>();
-    stretches.iter().for_each(|keys| keys.iter().for_each(|key| add(*key)));
-    rest.iter().for_each(|key| add(*key));
-    let mut next = 0;
-    for place in &mut places {
-        let count = std::mem::replace(place, next);
-        next += count;
-        if count as usize == keys.len() {
-            *place = WHOLE;
+/// Where the keys with each digit begin, for each pass.
+fn places(keys: &[Key]) -> [[u32; DIGITS]; PASSES as usize] {
+    let mut places = [[0; DIGITS]; PASSES as usize];
+    count(keys, &mut places);
+    for places in &mut places {
+        let mut next = 0;
+        for place in places {
+            let count = std::mem::replace(place, next);
+            next += count;
+            if count as usize == keys.len() {
+                *place = WHOLE;
+            }
         }
     }
     places
+}
+
+/// One loop for all digits: heats are much alike in their upper bits, and one count that is added to again and again
+/// would have a processor wait for itself.
+#[inline(never)]
+fn count(keys: &[Key], [low, middle, high]: &mut [[u32; DIGITS]; PASSES as usize]) {
+    // Every other key is counted here.
+    let mut high_too = [0; DIGITS];
+    #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
+    let mut add = |key: Key, high: &mut [u32; DIGITS]| {
+        low[digit(key, 0)] += 1;
+        middle[digit(key, 1)] += 1;
+        high[digit(key, 2)] += 1;
+    };
+    let (stretches, rest) = keys.as_chunks::<STRETCH>();
+    for [one, two, three, four] in stretches {
+        add(*one, high);
+        add(*two, &mut high_too);
+        add(*three, high);
+        add(*four, &mut high_too);
+    }
+    rest.iter().for_each(|key| add(*key, high));
+    high.iter_mut().zip(high_too).for_each(|(count, more)| *count += more);
 }
 
 /// Puts each key in the place of its digit.
