@@ -78,8 +78,8 @@ fn what_is_read_most_for_its_size_is_first(#[values(native, component)] make: Ma
 /// A layer that is read 120 times an hour, for long: that is what its heat says of its MiB.
 #[rstest]
 fn heat_is_reads_an_hour_and_mib(#[values(native, component)] make: Make) -> Result<(), Failed> {
-    let policy = make(NO_CONFIG);
-    let tables: Vec<_> = (0..=1000)
+    let policy = make(r#"{"half_life_s": 600}"#);
+    let tables: Vec<_> = (0..=150)
         .map(|minute| {
             let table = Table::new().image("even", 0..100, 16).resident_since(LATELY).visible().size(8 * MIB);
             table.reads(2 * minute + 1).now(NOW + 60 * i64::try_from(minute).unwrap())
@@ -384,5 +384,5 @@ fn it_does_what_every_policy_must(#[case] config: &str) {
 #[test]
 fn a_wrong_setting_is_refused_by_name() {
     let refused = Subject::file(COMPONENT, r#"{"half_life_s": 1}"#).unwrap_err().to_string();
-    assert!(refused.contains("decay") && refused.contains("half_life_s must be a whole number from 60"), "{refused}");
+    assert!(refused.contains("decay") && refused.contains("half_life_s") && refused.contains("60"), "{refused}");
 }
