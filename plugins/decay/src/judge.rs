@@ -10,6 +10,8 @@ use crate::note::{Source, Warmth};
 use crate::reads::{Moment, single};
 use crate::settings::Settings;
 
+/// No layer is larger. Signed numbers are made floats in one step.
+const MOST_BYTES: u64 = 1 << 60;
 const HOUR_S: f64 = 3600.0;
 const MIB: f64 = (1 << 20) as f64;
 
@@ -60,17 +62,24 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Of a row, its mark, and its record.
+    /// Of a row, its marks, its size, and its record, of which the second number is asked for where it says since when.
     #[inline(always)]
-    pub(crate) fn verdict(&self, row: usize, mark: u8, size_bytes: u64, warmth: Warmth, number: u32) -> Verdict {
-        let standing = Marks(mark).standing();
+    pub(crate) fn verdict(
+        &self,
+        row: usize,
+        marks: Marks,
+        size_bytes: u64,
+        warmth: Warmth,
+        number: impl FnOnce() -> u32,
+    ) -> Verdict {
+        let standing = marks.standing();
         if standing == Standing::None {
             return Verdict::Unlisted;
         }
-        if standing != Standing::Resident && self.left_s(warmth, number) == 0 {
+        if standing != Standing::Resident && self.left_s(warmth, number()) == 0 {
             return Verdict::Dropped;
         }
-        let heat = self.heat(row, mark, size_bytes, warmth, standing);
+        let heat = self.heat(row, marks, size_bytes, warmth, standing);
         let cold = match standing {
             Standing::Resident => heat < self.cold_below && self.source != Source::Nothing,
             _ => standing == Standing::InheritedCold,
@@ -81,13 +90,13 @@ impl<'a> Judge<'a> {
     /// Expected reads an hour and MiB to fetch. Where nothing is known of reads, the same for all but L0 layers, which
     /// come last among the hot.
     #[inline(always)]
-    fn heat(&self, row: usize, mark: u8, size_bytes: u64, warmth: Warmth, standing: Standing) -> f32 {
-        let is_l0 = Marks(mark).is_l0();
+    fn heat(&self, row: usize, marks: Marks, size_bytes: u64, warmth: Warmth, standing: Standing) -> f32 {
+        let is_l0 = marks.is_l0();
         if self.source == Source::Nothing {
             return if is_l0 && standing != Standing::InheritedCold { 0.0 } else { 1.0 };
         }
         #[allow(clippy::cast_precision_loss, reason = "bytes, to six digits")]
-        let bytes = size_bytes.saturating_add(REQUEST_BYTES) as f32;
+        let bytes = (size_bytes.min(MOST_BYTES) + REQUEST_BYTES).cast_signed() as f32;
         let worth = match &self.lives {
             Some(lives) if is_l0 => lives.worth(row),
             _ => 1.0,

@@ -25,7 +25,7 @@ mod settings;
 
 use thermocline_policy::history::Word;
 use thermocline_policy::{
-    Description, HottestFirst, Layers, Marks, Policy, Selection, Standing, Tenant, Uploads, reasons_wanted,
+    Description, Layers, Marks, Policy, Ranked, Selection, Tenant, Uploads, hottest_first, reasons_wanted,
 };
 
 use self::fading::Fading;
@@ -70,26 +70,29 @@ impl Policy for Decay {
         if !past.is_empty() {
             moment.since_last_s = moment.since(Call::of(past.fields()).at);
         }
-        let marks = layers.marks();
-        let has_l0s = marks.iter().any(|mark| Marks(*mark).is_l0());
-        let reads = Reads::of(layers, has_l0s);
-        let (next, stretches) = {
+        // Columns are let go of as soon as they were read: the memory of a component is the slower the more there is.
+        let (mut next, stretches) = {
             let ids = layers.ids();
-            let stretches = past.stretches(&ids);
-            let mut next = reads::remembered(&past, &stretches, &moment, &marks, &ids, &reads);
-            newcomers::fill(&mut next, &past, &stretches, &moment, &marks, &reads, layers);
-            (next, stretches)
+            (Next::new(VERSION, &ids), past.stretches(&ids))
         };
-        let lives = has_l0s.then(|| Lives::of(layers, &marks, &reads.since, self.settings.compaction_threshold));
-        let source = reads.source;
-        drop(reads);
+        let marks = layers.marks();
+        let has_l0s = any_l0(&marks);
+        let (source, lives) = {
+            let reads = Reads::of(layers, has_l0s);
+            reads::remember(&mut next, &past, &stretches, &moment, &marks, &reads);
+            newcomers::fill(&mut next, &past, &stretches, &moment, &marks, &reads, layers);
+            let threshold = self.settings.compaction_threshold;
+            (reads.source, has_l0s.then(|| Lives::of(layers, &marks, &reads.since, threshold)))
+        };
+        next.set_fields(Call { at: moment.now, source }.fields());
         let judge = Judge::new(&self.settings, &moment, source, &marks, layers.file_sizes(), lives);
-        let mut listed = Listed::of(&judge, &next);
+        let Listed { hot, cold, changes } = Listed::of(&judge, &next);
         if reasons_wanted() {
             reasons::give(&judge, &next, &stretches, &moment);
         }
-        let valid_for = listed.valid_for(&self.settings, &moment);
-        let answer = std::mem::take(&mut listed.order).selection(|| layers.lsn_ends());
+        let valid_for = changes.valid_for(&self.settings, &moment);
+        drop(judge);
+        let answer = hottest_first(hot, cold, || layers.lsn_ends());
         let heats = answer.heats.filter(|_| source != Source::Nothing);
         Ok(Selection { heats, valid_for, memory: next.into_memory(), ..answer })
     }
@@ -101,9 +104,20 @@ impl Policy for Decay {
 
 thermocline_policy::export!(Decay);
 
-/// What is listed, and what will first be listed otherwise.
+#[inline(never)]
+fn any_l0(marks: &[u8]) -> bool {
+    marks.iter().fold(0, |all, mark| all | mark) & Marks::L0.0 != 0
+}
+
+/// What is listed, in the order of the table.
 struct Listed {
-    order: HottestFirst,
+    hot: Vec<Ranked>,
+    cold: Vec<Ranked>,
+    changes: Changes,
+}
+
+/// What will first be listed otherwise.
+struct Changes {
     /// The least heat of what fading makes cold, if there is any.
     coldest: f32,
     /// In so many seconds the first inherited layer is listed no more.
@@ -115,33 +129,40 @@ impl Listed {
     #[inline(never)]
     fn of(judge: &Judge<'_>, next: &Next) -> Self {
         let [warm, numbers] = next.columns();
+        let mut hot = vec![Ranked::new(0, 0.0); judge.marks.len()];
+        let (mut cold, mut hot_rows) = (Vec::new(), 0);
+        let mut changes = Changes { coldest: f32::INFINITY, first_dropped_s: u64::MAX };
+        let mut coldest = f32::INFINITY;
         let rows = judge.marks.iter().zip(&*judge.sizes).zip(warm.iter().zip(numbers));
-        let mut listed = Listed {
-            order: HottestFirst::with_capacity(judge.marks.len()),
-            coldest: f32::INFINITY,
-            first_dropped_s: u64::MAX,
-        };
         for (row, ((mark, size_bytes), (warm, number))) in (0..).zip(rows) {
-            let (warmth, number) = (warmth(warm), u32::from_le_bytes(*number));
-            let verdict = judge.verdict(row as usize, *mark, *size_bytes, warmth, number);
-            match verdict {
-                Verdict::Hot(heat) => listed.order.hot(row, heat),
-                Verdict::Cold(heat) => listed.order.cold(row, heat),
+            let (marks, warmth) = (Marks(*mark), warmth(warm));
+            let number = || u32::from_le_bytes(*number);
+            match judge.verdict(row as usize, marks, *size_bytes, warmth, number) {
+                Verdict::Hot(heat) => {
+                    if let Some(slot) = hot.get_mut(hot_rows) {
+                        *slot = Ranked::new(row, heat);
+                    }
+                    hot_rows += 1;
+                    if heat < coldest && marks.is_resident() {
+                        coldest = heat;
+                    }
+                }
+                Verdict::Cold(heat) => cold.push(Ranked::new(row, heat)),
                 Verdict::Dropped | Verdict::Unlisted => continue,
             }
-            match (Marks(*mark).standing(), verdict) {
-                (Standing::Resident, Verdict::Hot(heat)) if judge.source != Source::Nothing => {
-                    listed.coldest = listed.coldest.min(heat);
-                }
-                (Standing::Inherited | Standing::InheritedCold, _) => {
-                    listed.first_dropped_s = listed.first_dropped_s.min(judge.left_s(warmth, number));
-                }
-                _ => {}
+            if !marks.is_resident() {
+                changes.first_dropped_s = changes.first_dropped_s.min(judge.left_s(warmth, number()));
             }
         }
-        listed
+        if judge.source != Source::Nothing {
+            changes.coldest = coldest;
+        }
+        hot.truncate(hot_rows);
+        Listed { hot, cold, changes }
     }
+}
 
+impl Changes {
     /// All layers fade alike, so that their order stays as it is until one is read. What time alone changes is that a
     /// layer turns cold, and that an inherited one is dropped.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "seconds")]

@@ -9,7 +9,7 @@ use thermocline_policy::history::{Stretch, Word};
 use thermocline_policy::{Layers, Marks};
 
 use crate::fading::Fading;
-use crate::note::{Call, Next, Past, Source, VERSION, Warmth};
+use crate::note::{Call, Next, Past, Source, Warmth};
 
 /// The columns that tell about reads.
 pub(crate) struct Reads<'a> {
@@ -25,7 +25,7 @@ pub(crate) struct Reads<'a> {
 impl<'a> Reads<'a> {
     pub(crate) fn of(layers: &'a dyn Layers, has_l0s: bool) -> Self {
         let counts = layers.access_counts();
-        if counts.iter().any(|count| *count > 0) {
+        if !is_nothing(&counts) {
             let since = layers.resident_times();
             return Reads { source: Source::Counts, counts, times: Cow::default(), since };
         }
@@ -34,6 +34,11 @@ impl<'a> Reads<'a> {
         let since = if has_l0s { layers.resident_times() } else { Cow::default() };
         Reads { source, counts: Cow::default(), times, since }
     }
+}
+
+#[inline(never)]
+fn is_nothing(counts: &[u64]) -> bool {
+    counts.iter().all(|count| *count == 0)
 }
 
 /// What a call knows of time.
@@ -63,17 +68,16 @@ pub(crate) fn stamp(time: i64) -> u32 {
     u32::try_from(time.max(0)).unwrap_or(u32::MAX)
 }
 
-/// A record for each row that had one, as it is by now; those of other rows are 0.
-pub(crate) fn remembered(
+/// Brings the records of rows that had one to what they are by now; those of other rows are 0.
+pub(crate) fn remember(
+    next: &mut Next,
     past: &Past<'_>,
     stretches: &[Stretch],
     moment: &Moment,
     marks: &[u8],
-    ids: &[u64],
     reads: &Reads<'_>,
-) -> Next {
+) {
     let last = Call::of(past.fields());
-    let mut next = Next::new(VERSION, Call { at: moment.now, source: reads.source }.fields(), ids);
     let change = Change {
         left: single(moment.fading.left(moment.since_last_s)),
         counts: single(moment.fading.mean(moment.since_last_s)),
@@ -86,14 +90,13 @@ pub(crate) fn remembered(
         let rows = Rows { marks: part(marks, row, len), was_warm, was, warm, is };
         match reads.source {
             Source::Counts => {
-                let columns = part(&reads.counts, row, len).iter().zip(part(&reads.since, row, len));
-                rows.counted(change, columns, last.at, last.source == Source::Counts);
+                let (counts, since) = (part(&reads.counts, row, len), part(&reads.since, row, len));
+                rows.counted(change, counts, since, last.at, last.source == Source::Counts);
             }
             Source::Times => rows.timed(change, part(&reads.times, row, len), last.source == Source::Times),
             Source::Nothing => rows.faded(change),
         }
     }
-    next
 }
 
 fn part<T>(column: &[T], from: usize, len: usize) -> &[T] {
@@ -126,21 +129,18 @@ struct Rows<'a> {
     is: &'a mut [Word],
 }
 
+/// Rows that a loop handles at a stretch: the host counts time at the end of each.
+const STRETCH: usize = 4;
+
 impl Rows<'_> {
     /// The pageserver counts reads since a layer became resident. What did so after the last call was read as often as
     /// it says; what counts less than then was evicted in between; of all others the difference counts.
     #[inline(never)]
-    fn counted<'a>(
-        self,
-        change: Change,
-        columns: impl Iterator<Item = (&'a u64, &'a i64)>,
-        last_at: i64,
-        were_counted: bool,
-    ) {
-        self.each(change, columns, |was, waited, (count, since)| {
+    fn counted(self, change: Change, counts: &[u64], since: &[i64], last_at: i64, were_counted: bool) {
+        self.each(change, counts, since, |was, waited, count, since| {
             #[allow(clippy::cast_possible_truncation, reason = "the difference of two is right for as many reads")]
-            let count = *count as u32;
-            let anew = waited | (count < was) | (*since > last_at) | !were_counted;
+            let count = count as u32;
+            let anew = waited | (count < was) | (since > last_at) | !were_counted;
             (count, count - if anew { 0 } else { was })
         });
     }
@@ -148,8 +148,8 @@ impl Rows<'_> {
     /// Nobody counts: a layer whose time of the last read moved was read once.
     #[inline(never)]
     fn timed(self, change: Change, times: &[i64], were_timed: bool) {
-        self.each(change, times.iter(), |was, waited, time| {
-            let time = stamp(*time);
+        self.each(change, times, times, |was, waited, time, _| {
+            let time = stamp(time);
             (time, u32::from(were_timed & !waited & (time > was)))
         });
     }
@@ -157,27 +157,65 @@ impl Rows<'_> {
     /// Nobody tells anything.
     #[inline(never)]
     fn faded(self, change: Change) {
-        self.each(change, std::iter::repeat(()), |_, _, ()| (0, 0));
+        let none = self.marks;
+        self.each(change, none, none, |_, _, _, _| (0, 0));
     }
 
-    /// `read` makes of a record's second number, whether the layer waited, and its row what the number is now, and how
-    /// often it was read.
+    /// `read` makes of a record's second number, whether the layer waited, and its row in two columns what the number is
+    /// now, and how often it was read.
+    ///
+    /// Step by step for a stretch of rows, so that each step is one instruction for all of them.
     #[inline(always)]
-    fn each<T>(self, change: Change, columns: impl Iterator<Item = T>, read: impl Fn(u32, bool, T) -> (u32, u32)) {
+    fn each<A: Copy + Default, B: Copy + Default>(
+        self,
+        change: Change,
+        ones: &[A],
+        others: &[B],
+        read: impl Fn(u32, bool, A, B) -> (u32, u32),
+    ) {
         let Rows { marks, was_warm, was, warm, is } = self;
-        let before = was_warm.iter().zip(was).zip(marks);
-        let after = warm.iter_mut().zip(is);
-        for ((((was_warm, was), mark), column), (warm, is)) in before.zip(columns).zip(after) {
-            let (was_warm, was, mark) = (Warmth(u32::from_le_bytes(*was_warm)), u32::from_le_bytes(*was), Marks(*mark));
-            let waited = was_warm.waits();
-            let (number, more) = read(was, waited, column);
-            let waits = waits(mark);
-            let since = if waited { was } else { change.stamp };
-            #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
-            let warmth = was_warm.get() * change.left + more as f32 * change.counts;
-            *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
-            *is = (if waits { since } else { number }).to_le_bytes();
+        let before = was_warm.chunks(STRETCH).zip(was.chunks(STRETCH)).zip(marks.chunks(STRETCH));
+        let columns = ones.chunks(STRETCH).zip(others.chunks(STRETCH));
+        let after = warm.chunks_mut(STRETCH).zip(is.chunks_mut(STRETCH));
+        for ((((was_warm, was), marks), (ones, others)), (warm, is)) in before.zip(columns).zip(after) {
+            let (was_warm, was) = (whole(was_warm).map(u32::from_le_bytes), whole(was).map(u32::from_le_bytes));
+            let (marks, ones, others) = (whole(marks), whole(ones), whole(others));
+            let (mut warm_words, mut words) = ([Word::default(); STRETCH], [Word::default(); STRETCH]);
+            let before = was_warm.into_iter().zip(was).zip(marks).zip(ones.into_iter().zip(others));
+            for ((((was_warm, was), mark), (one, other)), (warm, is)) in
+                before.zip(warm_words.iter_mut().zip(&mut words))
+            {
+                let (was_warm, mark) = (Warmth(was_warm), Marks(mark));
+                let waited = was_warm.waits();
+                let (number, more) = read(was, waited, one, other);
+                let waits = waits(mark);
+                let since = if waited { was } else { change.stamp };
+                #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
+                let warmth = was_warm.get() * change.left + more as f32 * change.counts;
+                *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
+                *is = (if waits { since } else { number }).to_le_bytes();
+            }
+            put(warm, warm_words);
+            put(is, words);
         }
+    }
+}
+
+/// A stretch, and where it is the last and shorter, nothing behind it.
+#[inline(always)]
+fn whole<T: Copy + Default>(stretch: &[T]) -> [T; STRETCH] {
+    stretch.try_into().unwrap_or_else(|_| {
+        let mut whole = [T::default(); STRETCH];
+        whole.iter_mut().zip(stretch).for_each(|(slot, item)| *slot = *item);
+        whole
+    })
+}
+
+#[inline(always)]
+fn put(stretch: &mut [Word], words: [Word; STRETCH]) {
+    match <&mut [Word; STRETCH]>::try_from(&mut *stretch) {
+        Ok(whole) => *whole = words,
+        Err(_) => stretch.iter_mut().zip(words).for_each(|(slot, word)| *slot = word),
     }
 }
 

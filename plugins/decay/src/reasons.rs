@@ -20,7 +20,7 @@ pub(crate) fn give(judge: &Judge<'_>, next: &Next, stretches: &[Stretch], moment
     let rows = judge.marks.iter().zip(&*judge.sizes).zip(warm.iter().zip(numbers)).zip(is_new);
     for (row, (((mark, size_bytes), (warm, number)), is_new)) in (0..).zip(rows) {
         let (warmth, number) = (warmth(warm), u32::from_le_bytes(*number));
-        let verdict = judge.verdict(row as usize, *mark, *size_bytes, warmth, number);
+        let verdict = judge.verdict(row as usize, Marks(*mark), *size_bytes, warmth, || number);
         let told = Told { judge, moment, row: row as usize, marks: Marks(*mark), warmth, number, is_new };
         give_reason(row, &told.of(verdict));
     }

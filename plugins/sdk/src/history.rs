@@ -119,21 +119,22 @@ pub struct NextHistory<const COLUMNS: usize> {
 }
 
 impl<const COLUMNS: usize> NextHistory<COLUMNS> {
-    /// Records of rows with these ids, with all their numbers 0.
+    /// Records of rows with these ids, with all their numbers and all fields 0.
     #[must_use]
-    pub fn new(version: u32, fields: [u64; HISTORY_FIELDS], ids: &[u64]) -> Self {
+    pub fn new(version: u32, ids: &[u64]) -> Self {
         const { assert!(record_bytes(COLUMNS) <= MOST_RECORD_BYTES, "the host keeps 24 bytes a row") };
         let mut memory = vec![0; HEADER_BYTES + ids.len() * record_bytes(COLUMNS)];
         // A table has at most u32::MAX rows, and a record four numbers.
         let words = [version, u32::try_from(ids.len()).unwrap_or(u32::MAX), u32::try_from(COLUMNS).unwrap_or(u32::MAX)];
         let words = words.iter().flat_map(|word| word.to_le_bytes());
-        let header = MAGIC.into_iter().chain(words).chain(fields.iter().flat_map(|field| field.to_le_bytes()));
-        memory.iter_mut().zip(header).for_each(|(slot, byte)| *slot = byte);
-        let (_, records) = memory.split_at_mut(HEADER_BYTES);
-        for (slot, id) in records.as_chunks_mut().0.iter_mut().zip(ids) {
-            *slot = id.to_le_bytes();
-        }
+        memory.iter_mut().zip(MAGIC.into_iter().chain(words)).for_each(|(slot, byte)| *slot = byte);
+        copy_words(&mut memory, HEADER_BYTES, ids);
         NextHistory { memory, rows: ids.len() }
+    }
+
+    /// What the policy keeps beside the records; 0 if nothing is said.
+    pub fn set_fields(&mut self, fields: [u64; HISTORY_FIELDS]) {
+        copy_words(&mut self.memory, HEADER_BYTES - HISTORY_FIELDS * ID_BYTES, &fields);
     }
 
     /// The columns, one entry a row.
@@ -163,6 +164,14 @@ impl<const COLUMNS: usize> NextHistory<COLUMNS> {
     }
 }
 
+/// Writes numbers into `memory`, from there on.
+#[inline(never)]
+fn copy_words(memory: &mut [u8], from: usize, numbers: &[u64]) {
+    for (slot, number) in memory.get_mut(from..).unwrap_or_default().as_chunks_mut().0.iter_mut().zip(numbers) {
+        *slot = number.to_le_bytes();
+    }
+}
+
 const fn record_bytes(columns: usize) -> usize {
     ID_BYTES + columns * WORD_BYTES
 }
@@ -179,7 +188,8 @@ mod tests {
     /// A history of as many columns, whose numbers are 10 times the place of the column, and the row.
     fn made<const COLUMNS: usize>(rows: usize) -> Vec<u8> {
         let ids: Vec<_> = (0..rows as u64).map(|row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
-        let mut next = NextHistory::<COLUMNS>::new(VERSION, [1, 2, 3, u64::MAX], &ids);
+        let mut next = NextHistory::<COLUMNS>::new(VERSION, &ids);
+        next.set_fields([1, 2, 3, u64::MAX]);
         for (number, column) in next.columns_mut().into_iter().enumerate() {
             assert_eq!(column.len(), rows);
             for (row, word) in column.iter_mut().enumerate() {
