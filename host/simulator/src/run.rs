@@ -96,8 +96,7 @@ impl Tally {
     }
 
     fn row(&self, policy: &str, budget: f64, failures: &[String]) -> Row {
-        let [hit_10s, hit_60s, hit_600s] =
-            self.shares.map(|(sum, count)| (count > 0).then(|| sum / f64::from(count)));
+        let [hit_10s, hit_60s, hit_600s] = self.shares.map(|(sum, count)| (count > 0).then(|| sum / f64::from(count)));
         let mean = |sum: u64| sum / u64::from(self.failovers.max(1));
         Row {
             policy: policy.into(),
@@ -291,7 +290,9 @@ impl World<'_> {
             lane.standby.advance(now_ms);
             let held = lane.standby.held();
             let found = hits(demand, |layer| held.contains_key(&layer));
-            if std::env::var_os("DBG").is_some() { println!("DBG {} {} {} {:?} {:?}", now_ms, lane.policy, lane.budget, found, reads); }
+            if std::env::var_os("DBG").is_some() {
+                println!("DBG {} {} {} {:?} {:?}", now_ms, lane.policy, lane.budget, found, reads);
+            }
             lane.tally.add(found.map(|hits| hits as f64), reads);
             let mut read: Vec<LayerId> = demand.iter().flat_map(|demand| &demand.layers).copied().collect();
             read.sort_unstable();
@@ -311,7 +312,9 @@ impl World<'_> {
         for (tally, &budget) in self.limits.iter_mut().zip(&self.settings.budgets) {
             let budget_bytes = share_of(budget, self.resident_bytes);
             let limits = windows.each_ref().map(|window| window.limit(budget_bytes));
-            if std::env::var_os("DBG").is_some() { println!("DBG {} clair {} {:?} {:?}", now_ms, budget, limits, reads); }
+            if std::env::var_os("DBG").is_some() {
+                println!("DBG {} clair {} {:?} {:?}", now_ms, budget, limits, reads);
+            }
             tally.add(limits, reads);
             let [.., longest] = &windows;
             let fetched = budget_bytes.min(longest.needed_bytes());

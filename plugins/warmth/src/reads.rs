@@ -9,21 +9,24 @@ use thermocline_policy::history::{Stretch, Word};
 use thermocline_policy::{Layers, Marks};
 
 use crate::fading::Fading;
-use crate::note::{Call, Next, Past, Source, Warmth};
+use crate::note::{Call, Source, Warmth};
 
 /// The columns that tell about reads.
-pub(crate) struct Reads<'a> {
-    pub(crate) source: Source,
+#[derive(Debug)]
+pub struct Reads<'a> {
+    /// What there is.
+    pub source: Source,
     /// Empty where nothing is counted.
-    pub(crate) counts: Cow<'a, [u64]>,
+    pub counts: Cow<'a, [u64]>,
     /// Empty where reads are counted.
-    pub(crate) times: Cow<'a, [i64]>,
+    pub times: Cow<'a, [i64]>,
     /// Since when layers are resident. Empty where neither counts nor L0 layers ask for it.
-    pub(crate) since: Cow<'a, [i64]>,
+    pub since: Cow<'a, [i64]>,
 }
 
 impl<'a> Reads<'a> {
-    pub(crate) fn of(layers: &'a dyn Layers, has_l0s: bool) -> Self {
+    /// Reads those that are needed.
+    pub fn of(layers: &'a dyn Layers, has_l0s: bool) -> Self {
         let counts = layers.access_counts();
         if !is_nothing(&counts) {
             let since = layers.resident_times();
@@ -41,61 +44,162 @@ fn is_nothing(counts: &[u64]) -> bool {
     counts.iter().all(|count| *count == 0)
 }
 
-/// What a call knows of time.
-#[derive(Clone, Copy)]
-pub(crate) struct Moment {
-    pub(crate) now: i64,
+/// What was remembered of layers: how warm each was, and the number that goes with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Was<'a> {
+    /// How warm layers were, as [`Warmth`].
+    pub warm: &'a [Word],
+    /// What was counted of each, or since when it waits.
+    pub numbers: &'a [Word],
+    /// When that was.
+    pub last: Call,
+}
+
+/// What is to be remembered of layers, as in [`Was`].
+#[derive(Debug)]
+pub struct Is<'a> {
+    /// How warm layers are.
+    pub warm: &'a mut [Word],
+    /// What is counted of each, or since when it waits.
+    pub numbers: &'a mut [Word],
+}
+
+/// What a call knows of time, and of what reads count.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Seconds since the Unix epoch.
+    pub now: i64,
     /// Since the last call; 0 where there was none.
-    pub(crate) since_last_s: f64,
-    pub(crate) fading: Fading,
+    pub since_last_s: f64,
+    /// How reads fade.
+    pub fading: Fading,
+    /// What a read since the last call counts before it fades.
+    pub weight: f64,
 }
 
 impl Moment {
     /// Seconds from `time` to now, of the future none.
     #[allow(clippy::cast_precision_loss, reason = "seconds")]
-    pub(crate) fn since(&self, time: i64) -> f64 {
+    pub fn since(&self, time: i64) -> f64 {
         self.now.saturating_sub(time).max(0) as f64
     }
 
     /// Now, as it is kept in a record.
-    pub(crate) fn stamp(&self) -> u32 {
+    pub fn stamp(&self) -> u32 {
         stamp(self.now)
     }
 }
 
 /// A time, as it is kept in a record.
-pub(crate) fn stamp(time: i64) -> u32 {
+pub fn stamp(time: i64) -> u32 {
     u32::try_from(time.max(0)).unwrap_or(u32::MAX)
 }
 
 /// Brings the records of rows that had one to what they are by now; those of other rows are 0.
-pub(crate) fn remember(
-    next: &mut Next,
-    past: &Past<'_>,
+pub fn remember(
+    next: &mut Is<'_>,
+    past: &Was<'_>,
     stretches: &[Stretch],
     moment: &Moment,
     marks: &[u8],
     reads: &Reads<'_>,
 ) {
-    let last = Call::of(past.fields());
     let change = Change {
         left: single(moment.fading.left(moment.since_last_s)),
-        counts: single(moment.fading.mean(moment.since_last_s)),
+        counts: single(moment.fading.mean(moment.since_last_s) * moment.weight),
         stamp: moment.stamp(),
     };
     for stretch in stretches {
         let Stretch::Kept { row, record, len } = *stretch else { continue };
-        let [was_warm, was] = past.columns().map(|column| part(column, record, len));
-        let [warm, is] = next.columns_mut().map(|column| column.get_mut(row..row + len).unwrap_or_default());
+        let [was_warm, was] = [past.warm, past.numbers].map(|column| part(column, record, len));
+        let [warm, is] =
+            [&mut *next.warm, &mut *next.numbers].map(|column| column.get_mut(row..row + len).unwrap_or_default());
         let rows = Rows { marks: part(marks, row, len), was_warm, was, warm, is };
         match reads.source {
             Source::Counts => {
                 let (counts, since) = (part(&reads.counts, row, len), part(&reads.since, row, len));
-                rows.counted(change, counts, since, last.at, last.source == Source::Counts);
+                rows.counted(change, counts, since, past.last);
             }
-            Source::Times => rows.timed(change, part(&reads.times, row, len), last.source == Source::Times),
+            Source::Times => rows.timed(change, part(&reads.times, row, len), past.last),
             Source::Nothing => rows.faded(change),
         }
+    }
+}
+
+/// How often each row was read since the last call; one that had no record, since it became resident.
+pub fn since_last(past: &Was<'_>, stretches: &[Stretch], rows: usize, reads: &Reads<'_>) -> Vec<u32> {
+    let mut more = vec![0; rows];
+    for stretch in stretches {
+        match stretch {
+            Stretch::Kept { row, record, len } => {
+                let (row, len) = (*row, *len);
+                let [was_warm, was] = [past.warm, past.numbers].map(|column| part(column, *record, len));
+                let more = more.get_mut(row..row + len).unwrap_or_default();
+                match reads.source {
+                    Source::Counts => {
+                        let read = counted(past.last);
+                        let columns = part(&reads.counts, row, len).iter().zip(part(&reads.since, row, len));
+                        each_more(more, was_warm, was, columns, |was, waited, (count, since)| {
+                            read(was, waited, *count, *since).1
+                        });
+                    }
+                    Source::Times => {
+                        let read = timed(past.last);
+                        let times = part(&reads.times, row, len).iter();
+                        each_more(more, was_warm, was, times, |was, waited, time| read(was, waited, *time).1);
+                    }
+                    Source::Nothing => {}
+                }
+            }
+            Stretch::Changed { rows, .. } => {
+                let counts = part(&reads.counts, rows.start, rows.len());
+                for (more, count) in more.get_mut(rows.clone()).unwrap_or_default().iter_mut().zip(counts) {
+                    *more = u32::try_from(*count).unwrap_or(u32::MAX);
+                }
+            }
+        }
+    }
+    more
+}
+
+/// A loop for each kind of column.
+#[inline(never)]
+fn each_more<T>(
+    more: &mut [u32],
+    was_warm: &[Word],
+    was: &[Word],
+    columns: impl Iterator<Item = T>,
+    read: impl Fn(u32, bool, T) -> u32,
+) {
+    for ((more, (was_warm, was)), column) in more.iter_mut().zip(was_warm.iter().zip(was)).zip(columns) {
+        let waited = Warmth(u32::from_le_bytes(*was_warm)).waits();
+        *more = read(u32::from_le_bytes(*was), waited, column);
+    }
+}
+
+/// The pageserver counts reads since a layer became resident. What did so after the last call was read as often as it
+/// says; what counts less than then was evicted in between; of all others the difference counts.
+///
+/// Of what was counted, whether the layer waited, the count and since when the layer is resident: the number to keep,
+/// and how often it was read.
+#[inline(always)]
+fn counted(last: Call) -> impl Fn(u32, bool, u64, i64) -> (u32, u32) {
+    let (last_at, were_counted) = (last.at, last.source == Source::Counts);
+    move |was, waited, count, since| {
+        #[allow(clippy::cast_possible_truncation, reason = "the difference of two is right for as many reads")]
+        let count = count as u32;
+        let anew = waited | (count < was) | (since > last_at) | !were_counted;
+        (count, count - if anew { 0 } else { was })
+    }
+}
+
+/// Nobody counts: a layer whose time of the last read moved was read once.
+#[inline(always)]
+fn timed(last: Call) -> impl Fn(u32, bool, i64) -> (u32, u32) {
+    let were_timed = last.source == Source::Times;
+    move |was, waited, time| {
+        let time = stamp(time);
+        (time, u32::from(were_timed & !waited & (time > was)))
     }
 }
 
@@ -105,7 +209,7 @@ fn part<T>(column: &[T], from: usize, len: usize) -> &[T] {
 
 /// Warmth is kept in 32 bits.
 #[allow(clippy::cast_possible_truncation, reason = "rounded, and endless beyond the range")]
-pub(crate) const fn single(number: f64) -> f32 {
+pub const fn single(number: f64) -> f32 {
     number as f32
 }
 
@@ -133,25 +237,15 @@ struct Rows<'a> {
 const STRETCH: usize = 4;
 
 impl Rows<'_> {
-    /// The pageserver counts reads since a layer became resident. What did so after the last call was read as often as
-    /// it says; what counts less than then was evicted in between; of all others the difference counts.
     #[inline(never)]
-    fn counted(self, change: Change, counts: &[u64], since: &[i64], last_at: i64, were_counted: bool) {
-        self.each(change, counts, since, |was, waited, count, since| {
-            #[allow(clippy::cast_possible_truncation, reason = "the difference of two is right for as many reads")]
-            let count = count as u32;
-            let anew = waited | (count < was) | (since > last_at) | !were_counted;
-            (count, count - if anew { 0 } else { was })
-        });
+    fn counted(self, change: Change, counts: &[u64], since: &[i64], last: Call) {
+        self.each(change, counts, since, counted(last));
     }
 
-    /// Nobody counts: a layer whose time of the last read moved was read once.
     #[inline(never)]
-    fn timed(self, change: Change, times: &[i64], were_timed: bool) {
-        self.each(change, times, times, |was, waited, time, _| {
-            let time = stamp(time);
-            (time, u32::from(were_timed & !waited & (time > was)))
-        });
+    fn timed(self, change: Change, times: &[i64], last: Call) {
+        let read = timed(last);
+        self.each(change, times, times, |was, waited, time, _| read(was, waited, time));
     }
 
     /// Nobody tells anything.
@@ -221,6 +315,6 @@ fn put(stretch: &mut [Word], words: [Word; STRETCH]) {
 
 /// Whether a layer was taken over and is not here yet.
 #[inline(always)]
-pub(crate) const fn waits(marks: Marks) -> bool {
+pub const fn waits(marks: Marks) -> bool {
     !marks.is_resident() && (marks.is_inherited() || marks.is_inherited_cold())
 }

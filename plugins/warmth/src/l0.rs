@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use thermocline_policy::{Layers, Marks};
 
 /// What it takes until a standby has a layer: the rest of an upload period, the download of the heatmap, and its turn.
-pub(crate) const FETCH_S: f64 = 60.0;
+pub const FETCH_S: f64 = 60.0;
 
 /// Between two L0 layers, where it is not known: a pageserver writes one after this time at the latest, if anything
 /// changed.
@@ -22,7 +22,7 @@ const INTERVAL_S: f64 = 600.0;
 
 /// The lives of L0 layers, by the timelines they are of.
 #[derive(Debug, Default)]
-pub(crate) struct Lives<'a> {
+pub struct Lives<'a> {
     timelines: Cow<'a, [u32]>,
     of: Vec<Life>,
 }
@@ -42,7 +42,7 @@ struct Life {
 
 impl<'a> Lives<'a> {
     /// Looks at nothing if there are none.
-    pub(crate) fn of(layers: &'a dyn Layers, marks: &[u8], since: &[i64], compaction_threshold: u64) -> Self {
+    pub fn of(layers: &'a dyn Layers, marks: &[u8], since: &[i64], compaction_threshold: u64) -> Self {
         let mut lives = Lives { timelines: layers.timelines(), of: Vec::new() };
         for (row, _) in marks.iter().enumerate().filter(|(_, mark)| Marks(**mark).is_l0()) {
             let Some(life) = lives.timelines.get(row).and_then(|timeline| room(&mut lives.of, *timeline)) else {
@@ -67,12 +67,12 @@ impl<'a> Lives<'a> {
     }
 
     /// The share of its warmth that an L0 layer is worth.
-    pub(crate) fn worth(&self, row: usize) -> f32 {
+    pub fn worth(&self, row: usize) -> f32 {
         self.life(row).map_or(1.0, |life| life.worth)
     }
 
     /// In about how many seconds an L0 layer goes.
-    pub(crate) fn seconds(&self, row: usize) -> f64 {
+    pub fn seconds(&self, row: usize) -> f64 {
         self.life(row).map_or(INTERVAL_S, |life| life.seconds)
     }
 }
