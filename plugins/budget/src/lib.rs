@@ -25,6 +25,8 @@ mod reasons;
 mod regions;
 mod scores;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use thermocline_policy::history::{Stretch, Word};
 use thermocline_policy::{
