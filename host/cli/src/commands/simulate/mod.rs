@@ -37,17 +37,17 @@ pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<Verdict> {
     let report = simulate(&trace, layers.as_deref(), &contestants, &settings, progress);
     bar.finish_and_clear();
     let report = report.with_context(|| format!("cannot simulate {}", trace.name()))?;
-    show(args, &trace, &settings, &report)?;
+    show(args, &table::heading(&trace, layers.as_deref(), &settings), &settings, &report)?;
     Ok(Verdict::good_if(report.rows.iter().all(|row| row.policy_failures.is_empty())))
 }
 
-fn show(args: &SimulateArgs, trace: &Trace, settings: &Settings, report: &Report) -> anyhow::Result<()> {
+fn show(args: &SimulateArgs, heading: &str, settings: &Settings, report: &Report) -> anyhow::Result<()> {
     if args.json {
         return output::json(report);
     }
-    output::line(table::of(trace, settings, report))?;
+    output::line(table::of(heading, settings, report))?;
     if let Some(path) = &args.html {
-        let page = page::of(trace, settings, report)?;
+        let page = page::of(heading, report)?;
         atomic::write_whole(path, page.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
         output::line(format!("\nThe same as a page with plots: {}", path.display()))?;
     }

@@ -3,9 +3,8 @@
 use anyhow::anyhow;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::prelude::*;
-use thermocline_simulator::{CLAIRVOYANT, NOTHING, Report, Row, Settings, Trace};
+use thermocline_simulator::{CLAIRVOYANT, NOTHING, Report, Row};
 
-use super::table;
 use crate::output::bytes;
 
 const STYLE: &str = include_str!("page.css");
@@ -35,7 +34,7 @@ struct Series<'a> {
     rows: Vec<&'a Row>,
 }
 
-pub(super) fn of(trace: &Trace, settings: &Settings, report: &Report) -> anyhow::Result<String> {
+pub(super) fn of(heading: &str, report: &Report) -> anyhow::Result<String> {
     let series = series(report);
     let hits: [(&str, Figure); 3] = [
         ("In the first 10 seconds", |row| row.hit_10s),
@@ -61,12 +60,12 @@ pub(super) fn of(trace: &Trace, settings: &Settings, report: &Report) -> anyhow:
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "What policies are worth on " (trace.name()) }
+                title { "What policies are worth on " (report.trace) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                h1 { "What policies are worth on " em { (trace.name()) } }
-                p.what { (table::heading(trace, settings)) }
+                h1 { "What policies are worth on " em { (report.trace) } }
+                p.what { (heading) }
                 p {
                     "A pageserver tells its warm standby by a " em { "heatmap" } " which layers to hold. The standby \
                      downloads them in that order until its budget is full. Then the pageserver fails. Of the page \

@@ -1,13 +1,13 @@
 //! The result for the eyes of a terminal.
 
 use thermocline_simulator::trace::PAGE_BYTES;
-use thermocline_simulator::{Report, Row, Settings, Trace};
+use thermocline_simulator::{GivenLayer, Report, Row, Settings, Trace};
 
 use crate::output::{Table, bytes, count};
 
 /// What was simulated, a line each for policies and budgets, and what to make of it.
-pub(super) fn of(trace: &Trace, settings: &Settings, report: &Report) -> String {
-    let mut text = heading(trace, settings);
+pub(super) fn of(heading: &str, settings: &Settings, report: &Report) -> String {
+    let mut text = heading.to_owned();
     text.push_str("\n\n");
     let mut table = Table::new(&[
         "POLICY", ">BUDGET", ">HIT 10s", ">HIT 1m", ">HIT 10m", ">HELD", ">FETCHED", ">UNREAD",
@@ -39,16 +39,20 @@ pub(super) fn of(trace: &Trace, settings: &Settings, report: &Report) -> String 
 }
 
 /// What was simulated, in a line.
-pub(super) fn heading(trace: &Trace, settings: &Settings) -> String {
-    let rules = &settings.rules;
+pub(super) fn heading(trace: &Trace, layers: Option<&[GivenLayer]>, settings: &Settings) -> String {
+    let (database, layers) = match layers {
+        None => (
+            format!(" of {}", bytes(trace.database_blocks() * PAGE_BYTES)),
+            format!("layers of {}", bytes(settings.rules.layer_bytes)),
+        ),
+        Some(layers) => (String::new(), format!("over {}", count(layers.len() as u64, "layer"))),
+    };
     format!(
-        "{}: {} and {} of {} in {}; layers of {}, a heatmap every {}, {}, seed {}",
+        "{}: {} and {}{database} in {}; {layers}, a heatmap every {}, {}, seed {}",
         trace.name(),
         count(trace.read_count() as u64, "read"),
         count((trace.accesses().len() - trace.read_count()) as u64, "write"),
-        bytes(trace.database_blocks() * PAGE_BYTES),
         time(trace.duration_ms()),
-        bytes(rules.layer_bytes),
         time(settings.period_ms),
         count(settings.failovers, "failover"),
         settings.seed,
