@@ -232,7 +232,7 @@ mod tests {
                     prop_assert!((limits[at] - best[at] as f64).abs() < 1e-6, "{} is not {}", limits[at], best[at]);
                 }
             }
-            prop_assert_eq!(limits[all as usize], best[all as usize] as f64);
+            prop_assert_eq!(limits[limits.len() - 1], best[best.len() - 1] as f64);
         }
     }
 }

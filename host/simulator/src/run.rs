@@ -96,8 +96,7 @@ impl Tally {
     }
 
     fn row(&self, policy: &str, budget: f64, failures: &[String]) -> Row {
-        let [hit_10s, hit_60s, hit_600s] =
-            self.shares.map(|(sum, count)| (count > 0).then(|| sum / f64::from(count)));
+        let [hit_10s, hit_60s, hit_600s] = self.shares.map(|(sum, count)| (count > 0).then(|| sum / f64::from(count)));
         let mean = |sum: u64| sum / u64::from(self.failovers.max(1));
         Row {
             policy: policy.into(),

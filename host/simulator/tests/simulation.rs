@@ -143,9 +143,8 @@ impl SelectOf for ResidentSet {
 fn failures_of_a_policy_are_told() {
     let trace = Kind::Append.generate(0);
     let settings = Settings { budgets: vec![0.5], ..quick(&trace) };
-    let run = |answers| {
-        simulate(&trace, None, &[contestant("broken", Broken { answers }, &settings)], &settings, |_| {})
-    };
+    let run =
+        |answers| simulate(&trace, None, &[contestant("broken", Broken { answers }, &settings)], &settings, |_| {});
     let report = run(true).unwrap();
     assert_eq!(rows(&report, "broken")[0].policy_failures, vec!["it is shaky"; 19]);
     let error = run(false).unwrap_err();

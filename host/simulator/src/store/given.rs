@@ -227,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_page_needs_its_newest_image_and_what_is_above() {
-        let layers = [image(0..100, 10), image(0..50, 30), delta(0..100, 15..20, 1 << 30), delta(40..100, 40..50, 1 << 30)];
+        let layers =
+            [image(0..100, 10), image(0..50, 30), delta(0..100, 15..20, 1 << 30), delta(40..100, 40..50, 1 << 30)];
         let store = Store::given(&trace(&[20, 45, 60]), &layers, RULES, 0).unwrap();
         assert_eq!(needs(&store, 0), [layers[1].name]);
         let mut both = vec![layers[1].name, layers[3].name];

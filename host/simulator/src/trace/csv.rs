@@ -177,7 +177,11 @@ mod tests {
     #[rstest]
     #[case::a_column("t_ms,op,db,rel,block\n", 1, "there is no column fork")]
     #[case::an_operation("t_ms,op,db,rel,fork,block\n1,R,1,1,0,1\n1,X,1,1,0,1\n", 3, "op is `X`, and may be R or W")]
-    #[case::a_number("t_ms,op,db,rel,fork,block\n1,R,1,1,0,-1\n", 2, "block is `-1`, and may be a whole number from 0 to")]
+    #[case::a_number(
+        "t_ms,op,db,rel,fork,block\n1,R,1,1,0,-1\n",
+        2,
+        "block is `-1`, and may be a whole number from 0 to"
+    )]
     #[case::a_number_too_great("t_ms,op,db,rel,fork,block\n1,R,1,4294967296,0,1\n", 2, "rel is `4294967296`")]
     #[case::a_number_that_overflows("t_ms,op,db,rel,fork,block\n18446744073709551617,R,1,1,0,1\n", 2, "t_ms is")]
     #[case::a_missing_field("t_ms,op,db,rel,fork,block\n1,R,1\n", 2, "fork is ``")]
@@ -185,7 +189,10 @@ mod tests {
     #[case::many_blocks("t_ms,op,db,rel,fork,block,nblocks\n1,R,1,1,0,1,131073\n", 2, "nblocks is `131073`")]
     fn a_wrong_line_is_named(#[case] text: &str, #[case] line: u64, #[case] says: &str) {
         let error = read(text.as_bytes()).unwrap_err();
-        assert!(matches!(&error, TraceError::Line { line: at, why, .. } if *at == line && why.contains(says)), "{error}");
+        assert!(
+            matches!(&error, TraceError::Line { line: at, why, .. } if *at == line && why.contains(says)),
+            "{error}"
+        );
         assert!(error.to_string().starts_with("t.csv, line "), "{error}");
     }
 
