@@ -87,14 +87,15 @@ pub(crate) fn remember(
         let Stretch::Kept { row, record, len } = *stretch else { continue };
         let [was_warm, was] = past.columns().map(|column| part(column, record, len));
         let [warm, is] = next.columns_mut().map(|column| column.get_mut(row..row + len).unwrap_or_default());
-        let rows = Rows { marks: part(marks, row, len), was_warm, was, warm, is };
+        let marks = part(marks, row, len);
+        let rows = (marks, was_warm, was, warm, is);
         match reads.source {
             Source::Counts => {
                 let (counts, since) = (part(&reads.counts, row, len), part(&reads.since, row, len));
-                rows.counted(change, counts, since, last.at, last.source == Source::Counts);
+                counted(change, rows, counts, since, last.at, last.source == Source::Counts);
             }
-            Source::Times => rows.timed(change, part(&reads.times, row, len), last.source == Source::Times),
-            Source::Nothing => rows.faded(change),
+            Source::Times => timed(change, rows, part(&reads.times, row, len), last.source == Source::Times),
+            Source::Nothing => faded(change, rows),
         }
     }
 }
@@ -120,107 +121,79 @@ struct Change {
     stamp: u32,
 }
 
-/// Rows next to each other that have records next to each other.
-struct Rows<'a> {
-    marks: &'a [u8],
-    was_warm: &'a [Word],
-    was: &'a [Word],
-    warm: &'a mut [Word],
-    is: &'a mut [Word],
-}
+/// Rows next to each other that have records next to each other: marks, what was remembered, and where to write what is.
+type Rows<'a> = (&'a [u8], &'a [Word], &'a [Word], &'a mut [Word], &'a mut [Word]);
 
 /// Rows that a loop handles at a stretch: the host counts time at the end of each.
-const STRETCH: usize = 4;
+pub(crate) const STRETCH: usize = 4;
 
-impl Rows<'_> {
-    /// The pageserver counts reads since a layer became resident. What did so after the last call was read as often as
-    /// it says; what counts less than then was evicted in between; of all others the difference counts.
-    #[inline(never)]
-    fn counted(self, change: Change, counts: &[u64], since: &[i64], last_at: i64, were_counted: bool) {
-        self.each(change, counts, since, |was, waited, count, since| {
-            #[allow(clippy::cast_possible_truncation, reason = "the difference of two is right for as many reads")]
-            let count = count as u32;
-            let anew = waited | (count < was) | (since > last_at) | !were_counted;
-            (count, count - if anew { 0 } else { was })
-        });
-    }
+/// The pageserver counts reads since a layer became resident. What did so after the last call was read as often as it
+/// says; what counts less than then was evicted in between; of all others the difference counts.
+fn counted(change: Change, rows: Rows<'_>, counts: &[u64], since: &[i64], last_at: i64, were_counted: bool) {
+    let (marks, was_warm, was, warm, is) = rows;
+    each(change, marks, was_warm, was, counts, since, warm, is, |was, waited, count, since| {
+        #[allow(clippy::cast_possible_truncation, reason = "the difference of two is right for as many reads")]
+        let count = count as u32;
+        let anew = waited | (count < was) | (since > last_at) | !were_counted;
+        (count, count.wrapping_sub(was & !all_if(anew)))
+    });
+}
 
-    /// Nobody counts: a layer whose time of the last read moved was read once.
-    #[inline(never)]
-    fn timed(self, change: Change, times: &[i64], were_timed: bool) {
-        self.each(change, times, times, |was, waited, time, _| {
-            let time = stamp(time);
-            (time, u32::from(were_timed & !waited & (time > was)))
-        });
-    }
+/// Nobody counts: a layer whose time of the last read moved was read once.
+fn timed(change: Change, rows: Rows<'_>, times: &[i64], were_timed: bool) {
+    let (marks, was_warm, was, warm, is) = rows;
+    each(change, marks, was_warm, was, times, times, warm, is, |was, waited, time, _| {
+        let time = stamp(time);
+        (time, u32::from(were_timed & !waited & (time > was)))
+    });
+}
 
-    /// Nobody tells anything.
-    #[inline(never)]
-    fn faded(self, change: Change) {
-        let none = self.marks;
-        self.each(change, none, none, |_, _, _, _| (0, 0));
-    }
+/// Nobody tells anything.
+fn faded(change: Change, rows: Rows<'_>) {
+    let (marks, was_warm, was, warm, is) = rows;
+    each(change, marks, was_warm, was, marks, marks, warm, is, |_, _, _, _| (0, 0));
+}
 
-    /// `read` makes of a record's second number, whether the layer waited, and its row in two columns what the number is
-    /// now, and how often it was read.
-    ///
-    /// Step by step for a stretch of rows, so that each step is one instruction for all of them.
-    #[inline(always)]
-    fn each<A: Copy + Default, B: Copy + Default>(
-        self,
-        change: Change,
-        ones: &[A],
-        others: &[B],
-        read: impl Fn(u32, bool, A, B) -> (u32, u32),
-    ) {
-        let Rows { marks, was_warm, was, warm, is } = self;
-        let before = was_warm.chunks(STRETCH).zip(was.chunks(STRETCH)).zip(marks.chunks(STRETCH));
-        let columns = ones.chunks(STRETCH).zip(others.chunks(STRETCH));
-        let after = warm.chunks_mut(STRETCH).zip(is.chunks_mut(STRETCH));
-        for ((((was_warm, was), marks), (ones, others)), (warm, is)) in before.zip(columns).zip(after) {
-            let (was_warm, was) = (whole(was_warm).map(u32::from_le_bytes), whole(was).map(u32::from_le_bytes));
-            let (marks, ones, others) = (whole(marks), whole(ones), whole(others));
-            let (mut warm_words, mut words) = ([Word::default(); STRETCH], [Word::default(); STRETCH]);
-            let before = was_warm.into_iter().zip(was).zip(marks).zip(ones.into_iter().zip(others));
-            for ((((was_warm, was), mark), (one, other)), (warm, is)) in
-                before.zip(warm_words.iter_mut().zip(&mut words))
-            {
-                let (was_warm, mark) = (Warmth(was_warm), Marks(mark));
-                let waited = was_warm.waits();
-                let (number, more) = read(was, waited, one, other);
-                let waits = waits(mark);
-                let since = if waited { was } else { change.stamp };
-                #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
-                let warmth = was_warm.get() * change.left + more as f32 * change.counts;
-                *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
-                *is = (if waits { since } else { number }).to_le_bytes();
-            }
-            put(warm, warm_words);
-            put(is, words);
-        }
+/// `read` makes of a record's second number, whether the layer waited, and its row in two columns what the number is now,
+/// and how often it was read.
+///
+/// Without branches, and each column an argument of its own: so the compiler sees that none overlaps another, and does
+/// four rows at a time.
+#[inline(never)]
+#[allow(clippy::too_many_arguments, reason = "columns")]
+fn each<A: Copy, B: Copy>(
+    change: Change,
+    marks: &[u8],
+    was_warm: &[Word],
+    was: &[Word],
+    ones: &[A],
+    others: &[B],
+    warm: &mut [Word],
+    is: &mut [Word],
+    read: impl Fn(u32, bool, A, B) -> (u32, u32),
+) {
+    let before = was_warm.iter().zip(was).zip(marks).zip(ones.iter().zip(others));
+    for ((((was_warm, was), mark), (one, other)), (warm, is)) in before.zip(warm.iter_mut().zip(is)) {
+        let (was_warm, was, mark) = (Warmth(u32::from_le_bytes(*was_warm)), u32::from_le_bytes(*was), Marks(*mark));
+        let waited = was_warm.waits();
+        let (number, more) = read(was, waited, *one, *other);
+        let waits = waits(mark);
+        let since = was & all_if(waited) | change.stamp & !all_if(waited);
+        #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
+        let warmth = was_warm.get() * change.left + more as f32 * change.counts;
+        *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
+        *is = (since & all_if(waits) | number & !all_if(waits)).to_le_bytes();
     }
 }
 
-/// A stretch, and where it is the last and shorter, nothing behind it.
+/// All bits, or none.
 #[inline(always)]
-fn whole<T: Copy + Default>(stretch: &[T]) -> [T; STRETCH] {
-    stretch.try_into().unwrap_or_else(|_| {
-        let mut whole = [T::default(); STRETCH];
-        whole.iter_mut().zip(stretch).for_each(|(slot, item)| *slot = *item);
-        whole
-    })
-}
-
-#[inline(always)]
-fn put(stretch: &mut [Word], words: [Word; STRETCH]) {
-    match <&mut [Word; STRETCH]>::try_from(&mut *stretch) {
-        Ok(whole) => *whole = words,
-        Err(_) => stretch.iter_mut().zip(words).for_each(|(slot, word)| *slot = word),
-    }
+pub(crate) const fn all_if(yes: bool) -> u32 {
+    (yes as u32).wrapping_neg()
 }
 
 /// Whether a layer was taken over and is not here yet.
 #[inline(always)]
 pub(crate) const fn waits(marks: Marks) -> bool {
-    !marks.is_resident() && (marks.is_inherited() || marks.is_inherited_cold())
+    !marks.is_resident() & (marks.is_inherited() | marks.is_inherited_cold())
 }

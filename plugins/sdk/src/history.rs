@@ -123,18 +123,24 @@ impl<const COLUMNS: usize> NextHistory<COLUMNS> {
     #[must_use]
     pub fn new(version: u32, ids: &[u64]) -> Self {
         const { assert!(record_bytes(COLUMNS) <= MOST_RECORD_BYTES, "the host keeps 24 bytes a row") };
-        let mut memory = vec![0; HEADER_BYTES + ids.len() * record_bytes(COLUMNS)];
+        let bytes = HEADER_BYTES + ids.len() * record_bytes(COLUMNS);
+        let mut memory = Vec::with_capacity(bytes);
+        memory.extend_from_slice(&MAGIC);
         // A table has at most u32::MAX rows, and a record four numbers.
-        let words = [version, u32::try_from(ids.len()).unwrap_or(u32::MAX), u32::try_from(COLUMNS).unwrap_or(u32::MAX)];
-        let words = words.iter().flat_map(|word| word.to_le_bytes());
-        memory.iter_mut().zip(MAGIC.into_iter().chain(words)).for_each(|(slot, byte)| *slot = byte);
-        copy_words(&mut memory, HEADER_BYTES, ids);
+        for word in [version, u32::try_from(ids.len()).unwrap_or(u32::MAX), u32::try_from(COLUMNS).unwrap_or(u32::MAX)]
+        {
+            memory.extend_from_slice(&word.to_le_bytes());
+        }
+        memory.resize(HEADER_BYTES, 0);
+        extend_by(&mut memory, ids);
+        memory.resize(bytes, 0);
         NextHistory { memory, rows: ids.len() }
     }
 
     /// What the policy keeps beside the records; 0 if nothing is said.
     pub fn set_fields(&mut self, fields: [u64; HISTORY_FIELDS]) {
-        copy_words(&mut self.memory, HEADER_BYTES - HISTORY_FIELDS * ID_BYTES, &fields);
+        let slots = self.memory.iter_mut().take(HEADER_BYTES).skip(HEADER_BYTES - HISTORY_FIELDS * ID_BYTES);
+        slots.zip(fields.iter().flat_map(|field| field.to_le_bytes())).for_each(|(slot, byte)| *slot = byte);
     }
 
     /// The columns, one entry a row.
@@ -164,11 +170,16 @@ impl<const COLUMNS: usize> NextHistory<COLUMNS> {
     }
 }
 
-/// Writes numbers into `memory`, from there on.
+/// Writes ids behind what there is, some at a time.
 #[inline(never)]
-fn copy_words(memory: &mut [u8], from: usize, numbers: &[u64]) {
-    for (slot, number) in memory.get_mut(from..).unwrap_or_default().as_chunks_mut().0.iter_mut().zip(numbers) {
-        *slot = number.to_le_bytes();
+fn extend_by(memory: &mut Vec<u8>, ids: &[u64]) {
+    const STRETCH: usize = 8;
+    for ids in ids.chunks(STRETCH) {
+        let mut bytes = [0; STRETCH * ID_BYTES];
+        for (slot, id) in bytes.as_chunks_mut().0.iter_mut().zip(ids) {
+            *slot = id.to_le_bytes();
+        }
+        memory.extend_from_slice(bytes.get(..ids.len() * ID_BYTES).unwrap_or_default());
     }
 }
 
