@@ -4,7 +4,7 @@
 //! heat of a layer is the reads an hour that are expected of it, for each MiB that it takes to fetch, and the hottest is
 //! first. What is expected is what was: a read counts 1, half after a half-life, a quarter after two
 //! (`fading`). The pageserver counts reads since a layer became resident, so the policy remembers how often and how
-//! warm, 16 bytes a layer (`note`), and adds what came since the last call (`reads`). What is new takes over from
+//! warm, 12 bytes a layer (`note`), and adds what came since the last call (`reads`). What is new takes over from
 //! what it replaces (`newcomers`); an L0 layer counts for as long as it will live (`l0`).
 //!
 //! Listed are the layers that are resident and visible, the ones cold that are hardly read any more, and those that an
