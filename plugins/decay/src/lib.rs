@@ -4,7 +4,7 @@
 //! heat of a layer is the reads an hour that are expected of it, for each MiB that it takes to fetch, and the hottest is
 //! first. What is expected is what was: a read counts 1, half after a half-life, a quarter after two
 //! (`fading`). The pageserver counts reads since a layer became resident, so the policy remembers how often and how
-//! warm, 16 bytes a layer (`note`), and adds what came since the last call (`reads`). What is new takes over from
+//! warm, 12 bytes a layer (`note`), and adds what came since the last call (`reads`). What is new takes over from
 //! what it replaces (`newcomers`); an L0 layer counts for as long as it will live (`l0`).
 //!
 //! Listed are the layers that are resident and visible, the ones cold that are hardly read any more, and those that an
@@ -23,15 +23,12 @@ mod reads;
 mod reasons;
 mod settings;
 
-use thermocline_policy::history::Word;
-use thermocline_policy::{
-    Description, HottestFirst, Layers, Marks, Policy, Selection, Standing, Tenant, Uploads, reasons_wanted,
-};
+use thermocline_policy::{Description, Layers, Policy, Selection, Tenant, Uploads, hottest_first, reasons_wanted};
 
 use self::fading::Fading;
-use self::judge::{Judge, Verdict};
+use self::judge::{Judge, Listed};
 use self::l0::Lives;
-use self::note::{Call, Next, Past, Source, VERSION, Warmth};
+use self::note::{Call, Next, Past, Source, VERSION};
 use self::reads::{Moment, Reads};
 use self::settings::Settings;
 
@@ -70,26 +67,29 @@ impl Policy for Decay {
         if !past.is_empty() {
             moment.since_last_s = moment.since(Call::of(past.fields()).at);
         }
-        let marks = layers.marks();
-        let has_l0s = marks.iter().any(|mark| Marks(*mark).is_l0());
-        let reads = Reads::of(layers, has_l0s);
-        let (next, stretches) = {
+        // Columns are let go of as soon as they were read: the memory of a component is the slower the more there is.
+        let (mut next, stretches) = {
             let ids = layers.ids();
-            let stretches = past.stretches(&ids);
-            let mut next = reads::remembered(&past, &stretches, &moment, &marks, &ids, &reads);
-            newcomers::fill(&mut next, &past, &stretches, &moment, &marks, &reads, layers);
-            (next, stretches)
+            (Next::new(VERSION, &ids), past.stretches(&ids))
         };
-        let lives = has_l0s.then(|| Lives::of(layers, &marks, &reads.since, self.settings.compaction_threshold));
-        let source = reads.source;
-        drop(reads);
-        let judge = Judge::new(&self.settings, &moment, source, &marks, layers.file_sizes(), lives);
-        let mut listed = Listed::of(&judge, &next);
+        let marks = layers.marks();
+        let l0s = l0::rows(&marks);
+        let (source, lives) = {
+            let reads = Reads::of(layers, !l0s.is_empty());
+            reads::remember(&mut next, &past, &stretches, &moment, &marks, &reads);
+            newcomers::fill(&mut next, &past, &stretches, &moment, &marks, &reads, layers);
+            let threshold = self.settings.compaction_threshold;
+            (reads.source, (!l0s.is_empty()).then(|| Lives::of(layers, l0s, &reads.since, threshold)))
+        };
+        next.set_fields(Call { at: moment.now, source }.fields());
+        let judge = Judge::new(&self.settings, &moment, source, &marks, &layers.file_sizes(), &next, lives);
+        let Listed { hot, cold, coldest, first_dropped_s } = Listed::of(&judge, &next);
         if reasons_wanted() {
             reasons::give(&judge, &next, &stretches, &moment);
         }
-        let valid_for = listed.valid_for(&self.settings, &moment);
-        let answer = std::mem::take(&mut listed.order).selection(|| layers.lsn_ends());
+        let valid_for = self.valid_for(&moment, coldest, first_dropped_s);
+        drop(judge);
+        let answer = hottest_first(hot, cold, || layers.lsn_ends());
         let heats = answer.heats.filter(|_| source != Source::Nothing);
         Ok(Selection { heats, valid_for, memory: next.into_memory(), ..answer })
     }
@@ -101,60 +101,17 @@ impl Policy for Decay {
 
 thermocline_policy::export!(Decay);
 
-/// What is listed, and what will first be listed otherwise.
-struct Listed {
-    order: HottestFirst,
-    /// The least heat of what fading makes cold, if there is any.
-    coldest: f32,
-    /// In so many seconds the first inherited layer is listed no more.
-    first_dropped_s: u64,
-}
-
-impl Listed {
-    /// A loop over all rows.
-    #[inline(never)]
-    fn of(judge: &Judge<'_>, next: &Next) -> Self {
-        let [warm, numbers] = next.columns();
-        let rows = judge.marks.iter().zip(&*judge.sizes).zip(warm.iter().zip(numbers));
-        let mut listed = Listed {
-            order: HottestFirst::with_capacity(judge.marks.len()),
-            coldest: f32::INFINITY,
-            first_dropped_s: u64::MAX,
-        };
-        for (row, ((mark, size_bytes), (warm, number))) in (0..).zip(rows) {
-            let (warmth, number) = (warmth(warm), u32::from_le_bytes(*number));
-            let verdict = judge.verdict(row as usize, *mark, *size_bytes, warmth, number);
-            match verdict {
-                Verdict::Hot(heat) => listed.order.hot(row, heat),
-                Verdict::Cold(heat) => listed.order.cold(row, heat),
-                Verdict::Dropped | Verdict::Unlisted => continue,
-            }
-            match (Marks(*mark).standing(), verdict) {
-                (Standing::Resident, Verdict::Hot(heat)) if judge.source != Source::Nothing => {
-                    listed.coldest = listed.coldest.min(heat);
-                }
-                (Standing::Inherited | Standing::InheritedCold, _) => {
-                    listed.first_dropped_s = listed.first_dropped_s.min(judge.left_s(warmth, number));
-                }
-                _ => {}
-            }
-        }
-        listed
-    }
-
-    /// All layers fade alike, so that their order stays as it is until one is read. What time alone changes is that a
-    /// layer turns cold, and that an inherited one is dropped.
+impl Decay {
+    /// All layers fade alike, so that their order stays as it is until one is read. What time alone changes is that the
+    /// coldest of the hot ones turns cold, and that an inherited one is dropped.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "seconds")]
-    fn valid_for(&self, settings: &Settings, moment: &Moment) -> Option<u64> {
-        let turns_cold = (self.coldest.is_finite() && settings.cold_below > 0.0).then(|| {
-            let fades_s = moment.fading.seconds_to(settings.cold_below / f64::from(self.coldest));
-            fades_s.max(settings.half_life_s as f64 * LEAST_VALID) as u64
+    fn valid_for(&self, moment: &Moment, coldest: f32, first_dropped_s: u64) -> Option<u64> {
+        let Settings { cold_below, half_life_s, .. } = self.settings;
+        let turns_cold = (coldest.is_finite() && cold_below > 0.0).then(|| {
+            let fades_s = moment.fading.seconds_to(cold_below / f64::from(coldest));
+            fades_s.max(half_life_s as f64 * LEAST_VALID) as u64
         });
-        let dropped = Some(self.first_dropped_s).filter(|seconds| *seconds < u64::MAX);
+        let dropped = Some(first_dropped_s).filter(|seconds| *seconds < u64::MAX);
         turns_cold.into_iter().chain(dropped).min()
     }
-}
-
-fn warmth(word: &Word) -> Warmth {
-    Warmth(u32::from_le_bytes(*word))
 }

@@ -1,6 +1,8 @@
-//! What is remembered of a layer: 16 bytes a row, of the 24 that there are.
+//! What is remembered of a layer: 12 bytes a row, of the 24 that there are.
 
 use thermocline_policy::history::{History, NextHistory};
+
+use crate::reads::all_if;
 
 /// Says what the fields and the columns mean. Another one reads nothing of this.
 pub(crate) const VERSION: u32 = 1;
@@ -30,8 +32,9 @@ const MOST: f32 = 1e20;
 impl Warmth {
     #[inline(always)]
     pub(crate) fn new(warmth: f32, waits: bool, l0: bool) -> Self {
-        let warmth = if (LEAST..=MOST).contains(&warmth) { warmth } else { 0.0 };
-        Warmth(warmth.to_bits() & !(WAITS | L0) | if waits { WAITS } else { 0 } | if l0 { L0 } else { 0 })
+        // Without branches: it is done for all rows.
+        let warmth = warmth.to_bits() & all_if((warmth >= LEAST) & (warmth <= MOST));
+        Warmth(warmth & !(WAITS | L0) | WAITS & all_if(waits) | L0 & all_if(l0))
     }
 
     #[inline(always)]

@@ -9,7 +9,7 @@ use thermocline_policy::history::{Stretch, Word};
 use thermocline_policy::{Layers, Marks};
 
 use crate::fading::Fading;
-use crate::note::{Call, Next, Past, Source, VERSION, Warmth};
+use crate::note::{Call, Next, Past, Source, Warmth};
 
 /// The columns that tell about reads.
 pub(crate) struct Reads<'a> {
@@ -25,7 +25,7 @@ pub(crate) struct Reads<'a> {
 impl<'a> Reads<'a> {
     pub(crate) fn of(layers: &'a dyn Layers, has_l0s: bool) -> Self {
         let counts = layers.access_counts();
-        if counts.iter().any(|count| *count > 0) {
+        if !is_nothing(&counts) {
             let since = layers.resident_times();
             return Reads { source: Source::Counts, counts, times: Cow::default(), since };
         }
@@ -34,6 +34,11 @@ impl<'a> Reads<'a> {
         let since = if has_l0s { layers.resident_times() } else { Cow::default() };
         Reads { source, counts: Cow::default(), times, since }
     }
+}
+
+#[inline(never)]
+fn is_nothing(counts: &[u64]) -> bool {
+    counts.iter().all(|count| *count == 0)
 }
 
 /// What a call knows of time.
@@ -63,17 +68,16 @@ pub(crate) fn stamp(time: i64) -> u32 {
     u32::try_from(time.max(0)).unwrap_or(u32::MAX)
 }
 
-/// A record for each row that had one, as it is by now; those of other rows are 0.
-pub(crate) fn remembered(
+/// Brings the records of rows that had one to what they are by now; those of other rows are 0.
+pub(crate) fn remember(
+    next: &mut Next,
     past: &Past<'_>,
     stretches: &[Stretch],
     moment: &Moment,
     marks: &[u8],
-    ids: &[u64],
     reads: &Reads<'_>,
-) -> Next {
+) {
     let last = Call::of(past.fields());
-    let mut next = Next::new(VERSION, Call { at: moment.now, source: reads.source }.fields(), ids);
     let change = Change {
         left: single(moment.fading.left(moment.since_last_s)),
         counts: single(moment.fading.mean(moment.since_last_s)),
@@ -83,17 +87,17 @@ pub(crate) fn remembered(
         let Stretch::Kept { row, record, len } = *stretch else { continue };
         let [was_warm, was] = past.columns().map(|column| part(column, record, len));
         let [warm, is] = next.columns_mut().map(|column| column.get_mut(row..row + len).unwrap_or_default());
-        let rows = Rows { marks: part(marks, row, len), was_warm, was, warm, is };
+        let marks = part(marks, row, len);
+        let rows = (marks, was_warm, was, warm, is);
         match reads.source {
             Source::Counts => {
-                let columns = part(&reads.counts, row, len).iter().zip(part(&reads.since, row, len));
-                rows.counted(change, columns, last.at, last.source == Source::Counts);
+                let (counts, since) = (part(&reads.counts, row, len), part(&reads.since, row, len));
+                counted(change, rows, counts, since, last.at, last.source == Source::Counts);
             }
-            Source::Times => rows.timed(change, part(&reads.times, row, len), last.source == Source::Times),
-            Source::Nothing => rows.faded(change),
+            Source::Times => timed(change, rows, part(&reads.times, row, len), last.source == Source::Times),
+            Source::Nothing => faded(change, rows),
         }
     }
-    next
 }
 
 fn part<T>(column: &[T], from: usize, len: usize) -> &[T] {
@@ -117,72 +121,79 @@ struct Change {
     stamp: u32,
 }
 
-/// Rows next to each other that have records next to each other.
-struct Rows<'a> {
-    marks: &'a [u8],
-    was_warm: &'a [Word],
-    was: &'a [Word],
-    warm: &'a mut [Word],
-    is: &'a mut [Word],
+/// Rows next to each other that have records next to each other: marks, what was remembered, and where to write what is.
+type Rows<'a> = (&'a [u8], &'a [Word], &'a [Word], &'a mut [Word], &'a mut [Word]);
+
+/// Rows that a loop handles at a stretch: the host counts time at the end of each.
+pub(crate) const STRETCH: usize = 4;
+
+/// The pageserver counts reads since a layer became resident. What did so after the last call was read as often as it
+/// says; what counts less than then was evicted in between; of all others the difference counts.
+fn counted(change: Change, rows: Rows<'_>, counts: &[u64], since: &[i64], last_at: i64, were_counted: bool) {
+    let (marks, was_warm, was, warm, is) = rows;
+    each(change, marks, was_warm, was, counts, since, warm, is, |was, waited, count, since| {
+        #[allow(clippy::cast_possible_truncation, reason = "the difference of two is right for as many reads")]
+        let count = count as u32;
+        let anew = waited | (count < was) | (since > last_at) | !were_counted;
+        (count, count.wrapping_sub(was & !all_if(anew)))
+    });
 }
 
-impl Rows<'_> {
-    /// The pageserver counts reads since a layer became resident. What did so after the last call was read as often as
-    /// it says; what counts less than then was evicted in between; of all others the difference counts.
-    #[inline(never)]
-    fn counted<'a>(
-        self,
-        change: Change,
-        columns: impl Iterator<Item = (&'a u64, &'a i64)>,
-        last_at: i64,
-        were_counted: bool,
-    ) {
-        self.each(change, columns, |was, waited, (count, since)| {
-            #[allow(clippy::cast_possible_truncation, reason = "the difference of two is right for as many reads")]
-            let count = *count as u32;
-            let anew = waited | (count < was) | (*since > last_at) | !were_counted;
-            (count, count - if anew { 0 } else { was })
-        });
-    }
+/// Nobody counts: a layer whose time of the last read moved was read once.
+fn timed(change: Change, rows: Rows<'_>, times: &[i64], were_timed: bool) {
+    let (marks, was_warm, was, warm, is) = rows;
+    each(change, marks, was_warm, was, times, times, warm, is, |was, waited, time, _| {
+        let time = stamp(time);
+        (time, u32::from(were_timed & !waited & (time > was)))
+    });
+}
 
-    /// Nobody counts: a layer whose time of the last read moved was read once.
-    #[inline(never)]
-    fn timed(self, change: Change, times: &[i64], were_timed: bool) {
-        self.each(change, times.iter(), |was, waited, time| {
-            let time = stamp(*time);
-            (time, u32::from(were_timed & !waited & (time > was)))
-        });
-    }
+/// Nobody tells anything.
+fn faded(change: Change, rows: Rows<'_>) {
+    let (marks, was_warm, was, warm, is) = rows;
+    each(change, marks, was_warm, was, marks, marks, warm, is, |_, _, _, _| (0, 0));
+}
 
-    /// Nobody tells anything.
-    #[inline(never)]
-    fn faded(self, change: Change) {
-        self.each(change, std::iter::repeat(()), |_, _, ()| (0, 0));
+/// `read` makes of a record's second number, whether the layer waited, and its row in two columns what the number is now,
+/// and how often it was read.
+///
+/// Without branches, and each column an argument of its own: so the compiler sees that none overlaps another, and does
+/// four rows at a time.
+#[inline(never)]
+#[allow(clippy::too_many_arguments, reason = "columns")]
+fn each<A: Copy, B: Copy>(
+    change: Change,
+    marks: &[u8],
+    was_warm: &[Word],
+    was: &[Word],
+    ones: &[A],
+    others: &[B],
+    warm: &mut [Word],
+    is: &mut [Word],
+    read: impl Fn(u32, bool, A, B) -> (u32, u32),
+) {
+    let before = was_warm.iter().zip(was).zip(marks).zip(ones.iter().zip(others));
+    for ((((was_warm, was), mark), (one, other)), (warm, is)) in before.zip(warm.iter_mut().zip(is)) {
+        let (was_warm, was, mark) = (Warmth(u32::from_le_bytes(*was_warm)), u32::from_le_bytes(*was), Marks(*mark));
+        let waited = was_warm.waits();
+        let (number, more) = read(was, waited, *one, *other);
+        let waits = waits(mark);
+        let since = was & all_if(waited) | change.stamp & !all_if(waited);
+        #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
+        let warmth = was_warm.get() * change.left + more as f32 * change.counts;
+        *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
+        *is = (since & all_if(waits) | number & !all_if(waits)).to_le_bytes();
     }
+}
 
-    /// `read` makes of a record's second number, whether the layer waited, and its row what the number is now, and how
-    /// often it was read.
-    #[inline(always)]
-    fn each<T>(self, change: Change, columns: impl Iterator<Item = T>, read: impl Fn(u32, bool, T) -> (u32, u32)) {
-        let Rows { marks, was_warm, was, warm, is } = self;
-        let before = was_warm.iter().zip(was).zip(marks);
-        let after = warm.iter_mut().zip(is);
-        for ((((was_warm, was), mark), column), (warm, is)) in before.zip(columns).zip(after) {
-            let (was_warm, was, mark) = (Warmth(u32::from_le_bytes(*was_warm)), u32::from_le_bytes(*was), Marks(*mark));
-            let waited = was_warm.waits();
-            let (number, more) = read(was, waited, column);
-            let waits = waits(mark);
-            let since = if waited { was } else { change.stamp };
-            #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
-            let warmth = was_warm.get() * change.left + more as f32 * change.counts;
-            *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
-            *is = (if waits { since } else { number }).to_le_bytes();
-        }
-    }
+/// All bits, or none.
+#[inline(always)]
+pub(crate) const fn all_if(yes: bool) -> u32 {
+    (yes as u32).wrapping_neg()
 }
 
 /// Whether a layer was taken over and is not here yet.
 #[inline(always)]
 pub(crate) const fn waits(marks: Marks) -> bool {
-    !marks.is_resident() && (marks.is_inherited() || marks.is_inherited_cold())
+    !marks.is_resident() & (marks.is_inherited() | marks.is_inherited_cold())
 }

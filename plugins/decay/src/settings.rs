@@ -31,7 +31,7 @@ const COLD_BELOW: Field<f64> = Field {
     about: "Reads an hour and MiB: a resident layer that is expected to be read less is cold; 0 for none",
     least: 0.0,
     most: 1e9,
-    default: 1e-5,
+    default: 1e-9,
 };
 const INHERITED_FOR_S: Field<u64> = Field {
     name: "inherited_for_s",

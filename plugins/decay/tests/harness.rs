@@ -14,6 +14,8 @@ const NOW: i64 = 1_700_000_000;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 const MIB: u64 = 1 << 20;
+/// An hour before now.
+const LATELY: u32 = 1_699_996_400;
 
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../host/cli/src/policy/shipped/decay.wasm");
 
@@ -44,8 +46,8 @@ fn in_turn(policy: &Subject, tables: &[Table]) -> Result<Answer, Failed> {
 fn two(now: i64, one: u64, other: u64) -> Table {
     #[rustfmt::skip]
     let table = Table::new()
-        .image("one", 0..100, 16).resident_since(1).visible().size(8 * MIB).reads(one)
-        .image("other", 100..200, 32).resident_since(1).visible().size(8 * MIB).reads(other);
+        .image("one", 0..100, 16).resident_since(LATELY).visible().size(8 * MIB).reads(one)
+        .image("other", 100..200, 32).resident_since(LATELY).visible().size(8 * MIB).reads(other);
     table.now(now)
 }
 
@@ -60,11 +62,11 @@ fn an_empty_tenant_has_an_empty_heatmap(#[values(native, component)] make: Make)
 fn what_is_read_most_for_its_size_is_first(#[values(native, component)] make: Make) -> Result<(), Failed> {
     #[rustfmt::skip]
     let table = Table::new()
-        .image("large", 0..100, 16).resident_since(1).visible().size(256 * MIB).reads(100)
-        .image("small", 100..200, 16).resident_since(1).visible().size(8 * MIB).reads(50)
-        .image("covered", 200..300, 8).resident_since(1).size(8 * MIB).reads(99)
+        .image("large", 0..100, 16).resident_since(LATELY).visible().size(256 * MIB).reads(100)
+        .image("small", 100..200, 16).resident_since(LATELY).visible().size(8 * MIB).reads(50)
+        .image("covered", 200..300, 8).resident_since(LATELY).size(8 * MIB).reads(99)
         .image("evicted", 300..400, 24).visible()
-        .image("busy", 400..500, 16).resident_since(1).visible().size(256 * MIB).reads(10_000);
+        .image("busy", 400..500, 16).resident_since(LATELY).visible().size(256 * MIB).reads(10_000);
     let answer = make(NO_CONFIG).select(&table)?;
     assert_eq!(answer.hot(), ["busy", "small", "large"]);
     assert_eq!(answer.cold(), NOTHING);
@@ -76,10 +78,10 @@ fn what_is_read_most_for_its_size_is_first(#[values(native, component)] make: Ma
 /// A layer that is read 120 times an hour, for long: that is what its heat says of its MiB.
 #[rstest]
 fn heat_is_reads_an_hour_and_mib(#[values(native, component)] make: Make) -> Result<(), Failed> {
-    let policy = make(NO_CONFIG);
-    let tables: Vec<_> = (0..=1000)
+    let policy = make(r#"{"half_life_s": 600}"#);
+    let tables: Vec<_> = (0..=150)
         .map(|minute| {
-            let table = Table::new().image("even", 0..100, 16).resident_since(1).visible().size(8 * MIB);
+            let table = Table::new().image("even", 0..100, 16).resident_since(LATELY).visible().size(8 * MIB);
             table.reads(2 * minute + 1).now(NOW + 60 * i64::try_from(minute).unwrap())
         })
         .collect();
@@ -100,8 +102,8 @@ fn reads_fade(#[values(native, component)] make: Make) -> Result<(), Failed> {
     let later = in_turn(&policy, &[before.clone(), two(NOW + 6 * HOUR, 1000, 400)])?;
     assert_eq!(later.hot(), ["other", "one"]);
     // A half-life takes half.
-    let [first, second] =
-        [two(NOW, 1000, 100), two(NOW + HOUR, 1000, 100)].map(|table| in_turn(&policy, &[before.clone(), table]).unwrap());
+    let [first, second] = [two(NOW, 1000, 100), two(NOW + HOUR, 1000, 100)]
+        .map(|table| in_turn(&policy, &[before.clone(), table]).unwrap());
     let ratio = second.heat("one").unwrap() / first.heat("one").unwrap();
     assert!((ratio - 0.5).abs() < 1e-5, "{ratio}");
     let slowly = make(r#"{"half_life_s": 604800}"#);
@@ -111,7 +113,7 @@ fn reads_fade(#[values(native, component)] make: Make) -> Result<(), Failed> {
 
 /// What is counted begins anew when a layer comes back to the disk.
 #[rstest]
-#[case::counts_less(100, 1)]
+#[case::counts_less(100, LATELY)]
 #[case::counts_more_but_came_since(2000, u32::try_from(NOW + 30).unwrap())]
 fn a_layer_that_was_evicted_and_came_back_was_read_as_often_as_it_counts(
     #[values(native, component)] make: Make,
@@ -123,8 +125,8 @@ fn a_layer_that_was_evicted_and_came_back_was_read_as_often_as_it_counts(
         table.now(now)
     };
     let policy = make(NO_CONFIG);
-    let stayed = in_turn(&policy, &[table(NOW, 1, 1000), table(NOW + 60, 1, 1000 + counted)])?;
-    let back = in_turn(&policy, &[table(NOW, 1, 1000), table(NOW + 60, since, counted)])?;
+    let stayed = in_turn(&policy, &[table(NOW, LATELY, 1000), table(NOW + 60, LATELY, 1000 + counted)])?;
+    let back = in_turn(&policy, &[table(NOW, LATELY, 1000), table(NOW + 60, since, counted)])?;
     assert_eq!(stayed.heat("one"), back.heat("one"));
     Ok(())
 }
@@ -155,7 +157,7 @@ fn what_was_taken_over_stays_listed_for_a_day(#[values(native, component)] make:
             .image("was hot", 0..100, 16).visible().inherited().read_at(NOW - 30 * DAY)
             .image("was cold", 100..200, 32).visible().inherited_cold()
             .image("was hot, is covered", 200..300, 8).inherited()
-            .image("is here", 300..400, 24).visible().resident_since(1).reads(1);
+            .image("is here", 300..400, 24).visible().resident_since(LATELY).reads(1_000_000);
         table.now(now)
     };
     let first = policy.select(&table(NOW))?;
@@ -172,20 +174,22 @@ fn what_was_taken_over_stays_listed_for_a_day(#[values(native, component)] make:
 }
 
 #[rstest]
-fn what_compaction_makes_takes_over_from_what_it_replaces(#[values(native, component)] make: Make) -> Result<(), Failed> {
+fn what_compaction_makes_takes_over_from_what_it_replaces(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
     let policy = make(NO_CONFIG);
     let around = |table: Table, now: i64| {
         #[rustfmt::skip]
         let table = table
-            .image("before", 0..100, 16).resident_since(1).visible().size(8 * MIB).reads(10)
-            .image("behind", 200..300, 16).resident_since(1).visible().size(8 * MIB).reads(10);
+            .image("before", 0..100, 16).resident_since(LATELY).visible().size(8 * MIB).reads(10)
+            .image("behind", 200..300, 16).resident_since(LATELY).visible().size(8 * MIB).reads(10);
         table.now(now)
     };
     #[rustfmt::skip]
     let old = Table::new()
-        .image("old", 100..200, 16).resident_since(1).visible().size(8 * MIB).reads(5000)
-        .delta("old delta", 110..190, 17..20).resident_since(1).visible().size(8 * MIB).reads(3000);
-    let new = Table::new().image("new", 120..160, 32).resident_since(1).visible().size(8 * MIB);
+        .image("old", 100..200, 16).resident_since(LATELY).visible().size(8 * MIB).reads(5000)
+        .delta("old delta", 110..190, 17..20).resident_since(LATELY).visible().size(8 * MIB).reads(3000);
+    let new = Table::new().image("new", 120..160, 32).resident_since(LATELY).visible().size(8 * MIB);
     let answer = in_turn(&policy, &[around(old, NOW), around(new, NOW + 60)])?;
     assert_eq!(answer.hot()[0], "new");
     let expected = 4000.0 / 10.0;
@@ -198,10 +202,10 @@ fn what_compaction_makes_takes_over_from_what_it_replaces(#[values(native, compo
 fn an_image_takes_over_from_the_one_that_it_covers(#[values(native, component)] make: Make) -> Result<(), Failed> {
     let policy = make(NO_CONFIG);
     let usual = |table: Table, now: i64| {
-        table.image("usual", 100..200, 16).resident_since(1).visible().size(8 * MIB).reads(10).now(now)
+        table.image("usual", 100..200, 16).resident_since(LATELY).visible().size(8 * MIB).reads(10).now(now)
     };
-    let old = Table::new().image("old", 0..100, 16).resident_since(1).size(8 * MIB).reads(5000);
-    let now = old.clone().image("new", 0..100, 32).resident_since(1).visible().size(8 * MIB);
+    let old = Table::new().image("old", 0..100, 16).resident_since(LATELY).size(8 * MIB).reads(5000);
+    let now = old.clone().image("new", 0..100, 32).resident_since(LATELY).visible().size(8 * MIB);
     let answer = in_turn(&policy, &[usual(old.visible(), NOW), usual(now, NOW + 60)])?;
     assert_eq!(answer.hot(), ["new", "usual"]);
     assert!(answer.heat("new").unwrap() > 100.0 * answer.heat("usual").unwrap());
@@ -212,16 +216,16 @@ fn an_image_takes_over_from_the_one_that_it_covers(#[values(native, component)] 
 fn deltas_share_what_l0_layers_leave(#[values(native, component)] make: Make) -> Result<(), Failed> {
     let policy = make(NO_CONFIG);
     let base = |table: Table, now: i64| {
-        table.image("base", 50..60, 8).resident_since(1).visible().size(8 * MIB).reads(10).now(now)
+        table.image("base", 50..60, 8).resident_since(LATELY).visible().size(8 * MIB).reads(10).now(now)
     };
     #[rustfmt::skip]
     let l0s = Table::new()
-        .l0("l0", 10..20).resident_since(1).visible().size(8 * MIB).reads(3000)
-        .l0("l0 above", 20..30).resident_since(1).visible().size(8 * MIB).reads(3000);
+        .l0("l0", 10..20).resident_since(LATELY).visible().size(8 * MIB).reads(3000)
+        .l0("l0 above", 20..30).resident_since(LATELY).visible().size(8 * MIB).reads(3000);
     #[rustfmt::skip]
     let l1s = Table::new()
-        .delta("small", 0..70, 10..30).resident_since(1).visible().size(4 * MIB)
-        .delta("large", 70..99, 10..30).resident_since(1).visible().size(12 * MIB);
+        .delta("small", 0..70, 10..30).resident_since(LATELY).visible().size(4 * MIB)
+        .delta("large", 70..99, 10..30).resident_since(LATELY).visible().size(12 * MIB);
     let answer = in_turn(&policy, &[base(l0s, NOW), base(l1s, NOW + 60)])?;
     let [small, large, base] = ["small", "large", "base"].map(|layer| answer.heat(layer).unwrap());
     assert!((small / large - 1.0).abs() < 1e-4 && small > 100.0 * base, "{small} {large} {base}");
@@ -234,12 +238,12 @@ fn what_is_new_is_as_warm_as_the_rest(#[values(native, component)] make: Make) -
     let policy = make(NO_CONFIG);
     #[rustfmt::skip]
     let before = Table::new()
-        .image("hot", 0..100, 16).resident_since(1).visible().size(8 * MIB).reads(5000)
-        .image("hardly", 100..200, 16).resident_since(1).visible().size(8 * MIB).reads(10);
+        .image("hot", 0..100, 16).resident_since(LATELY).visible().size(8 * MIB).reads(5000)
+        .image("hardly", 100..200, 16).resident_since(LATELY).visible().size(8 * MIB).reads(10);
     #[rustfmt::skip]
     let now = before.clone()
-        .image("new", 200..300, 32).resident_since(1).visible().size(8 * MIB)
-        .image("newer", 300..400, 40).resident_since(1).visible().size(8 * MIB)
+        .image("new", 200..300, 32).resident_since(LATELY).visible().size(8 * MIB)
+        .image("newer", 300..400, 40).resident_since(LATELY).visible().size(8 * MIB)
         .now(NOW + 60);
     assert_eq!(in_turn(&policy, &[before.now(NOW), now])?.hot(), ["hot", "newer", "new", "hardly"]);
     Ok(())
@@ -254,13 +258,14 @@ fn l0_layers_count_for_as_long_as_they_live(
     #[case] every_s: u32,
     #[case] order: [&str; 2],
 ) -> Result<(), Failed> {
-    let mut table = Table::new().image("image", 0..100, 16).resident_since(1).visible().size(8 * MIB).reads(60);
+    let mut table = Table::new().image("image", 0..100, 16).resident_since(LATELY).visible().size(8 * MIB).reads(60);
     let first = u32::try_from(NOW - 6000).unwrap();
     table = table.l0("l0", 100..101).resident_since(first).visible().size(8 * MIB).reads(100);
     for number in 1..5 {
         let lsn = 100 + u64::from(number);
         // Covered ones count where it is about when they go.
-        table = table.l0(&format!("l0 {number}"), lsn..lsn + 1).resident_since(first + number * every_s).size(MIB).reads(1);
+        table =
+            table.l0(&format!("l0 {number}"), lsn..lsn + 1).resident_since(first + number * every_s).size(MIB).reads(1);
     }
     let policy = make(r#"{"half_life_s": 2592000}"#);
     assert_eq!(policy.select(&table)?.hot(), order);
@@ -294,7 +299,9 @@ fn where_nobody_counts_a_newer_access_time_is_a_read(#[values(native, component)
 }
 
 #[rstest]
-fn where_nothing_tells_of_reads_it_is_the_order_of_resident_set(#[values(native, component)] make: Make) -> Result<(), Failed> {
+fn where_nothing_tells_of_reads_it_is_the_order_of_resident_set(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
     #[rustfmt::skip]
     let table = Table::new()
         .l0("l0", 90..99).resident().visible().read_at(0)
@@ -346,7 +353,8 @@ fn it_says_why_where_somebody_asks(#[values(native, component)] make: Make) -> R
         .image("was cold", 0..100, 32).visible().inherited_cold();
     let policy = make(NO_CONFIG);
     let answer = policy.select_with_reasons(&table)?;
-    let reasons = ["base", "covered", "evicted", "l0", "was hot", "was cold"].map(|layer| answer.reason(layer).unwrap());
+    let reasons =
+        ["base", "covered", "evicted", "l0", "was hot", "was cold"].map(|layer| answer.reason(layer).unwrap());
     assert_eq!(
         reasons,
         [
@@ -376,5 +384,5 @@ fn it_does_what_every_policy_must(#[case] config: &str) {
 #[test]
 fn a_wrong_setting_is_refused_by_name() {
     let refused = Subject::file(COMPONENT, r#"{"half_life_s": 1}"#).unwrap_err().to_string();
-    assert!(refused.contains("decay") && refused.contains("half_life_s must be a whole number from 60"), "{refused}");
+    assert!(refused.contains("decay") && refused.contains("half_life_s") && refused.contains("60"), "{refused}");
 }

@@ -25,100 +25,98 @@ const MOST: u32 = (1 << HEAT_BITS) - 1;
 /// Up to so many keys are compared: counting takes a look at every digit that there could be.
 const FEW: usize = 256;
 
-/// Layers to list, as they come, until they are put in order.
-#[derive(Clone, Debug, Default)]
-pub struct HottestFirst {
-    hot: Vec<Key>,
-    cold: Vec<Key>,
-}
+/// A layer to list, and how hot it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranked(Key);
 
 /// The row, and above which heats it stands: less is listed earlier.
 type Key = u64;
 
-const fn key(row: u32, place: u32) -> Key {
-    (row as u64) << u32::BITS | place as u64
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "what stands above the place")]
-const fn row_of(key: Key) -> u32 {
-    (key >> u32::BITS) as u32
-}
-
-#[allow(clippy::cast_possible_truncation, reason = "what stands below the row")]
-const fn place_of(key: Key) -> u32 {
-    key as u32
-}
-
-/// Less for more heat. What is no heat counts as none, and endless heat as the most there is.
-#[inline(always)]
-const fn place_of_heat(heat: f32) -> u32 {
-    let heat = if heat > 0.0 { heat.min(f32::MAX) } else { 0.0 };
-    MOST - (heat.to_bits() >> DROPPED_BITS)
-}
-
-#[inline(always)]
-const fn heat_at(place: u32) -> f32 {
-    f32::from_bits((MOST - place) << DROPPED_BITS)
-}
-
-impl HottestFirst {
-    /// With room for so many hot layers.
-    #[must_use]
-    pub fn with_capacity(hot: usize) -> Self {
-        HottestFirst { hot: Vec::with_capacity(hot), cold: Vec::new() }
-    }
-
-    /// A layer to download. Rows MUST come in the order of the table.
+impl Ranked {
+    /// A row, with its heat. What is no heat counts as none, and endless heat as the most there is.
     #[inline(always)]
-    pub fn hot(&mut self, row: u32, heat: f32) {
-        self.hot.push(key(row, place_of_heat(heat)));
+    pub const fn new(row: u32, heat: f32) -> Self {
+        // Comparisons, since the functions for it are calls in WebAssembly.
+        let heat = if heat > 0.0 { heat } else { 0.0 };
+        let heat = if heat < f32::MAX { heat } else { f32::MAX };
+        Ranked::at(row, MOST - (heat.to_bits() >> DROPPED_BITS))
     }
 
-    /// A layer that is known, and not to be downloaded. Rows MUST come in the order of the table.
     #[inline(always)]
-    pub fn cold(&mut self, row: u32, heat: f32) {
-        self.cold.push(key(row, place_of_heat(heat)));
+    const fn at(row: u32, place: u32) -> Self {
+        Ranked((row as Key) << u32::BITS | place as Key)
     }
 
-    /// All of them in order, with their heats. `lsn_ends` is asked for that column where heats are equal.
-    pub fn selection<L: AsRef<[u64]>>(self, lsn_ends: impl FnOnce() -> L) -> Selection {
-        let cold_from = self.hot.len();
-        let (hot, cold) = (sorted(self.hot), sorted(self.cold));
-        let mut rows = Vec::with_capacity(hot.len() + cold.len());
-        let mut heats = Vec::with_capacity(hot.len() + cold.len());
-        for keys in [&hot, &cold] {
-            rows.extend(keys.iter().map(|key| row_of(*key)));
-            heats.extend(keys.iter().map(|key| heat_at(place_of(*key))));
-        }
-        let ties = ties(&heats, cold_from);
-        if !ties.is_empty() {
-            let lsn_ends = lsn_ends();
-            for tie in ties {
-                if let Some(rows) = rows.get_mut(tie) {
-                    newest_first(rows, lsn_ends.as_ref());
-                }
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "what stands above the place")]
+    const fn row(self) -> u32 {
+        (self.0 >> u32::BITS) as u32
+    }
+
+    /// Less for more heat.
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "what stands below the row")]
+    const fn place(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline(always)]
+    const fn heat(self) -> f32 {
+        f32::from_bits((MOST - self.place()) << DROPPED_BITS)
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation, reason = "the digit is what is wanted")]
+    const fn digit(self, pass: u32) -> usize {
+        (self.0 >> (pass * DIGIT_BITS)) as usize & (DIGITS - 1)
+    }
+}
+
+/// Lists layers to download, and others that are known and not to be downloaded, with their heats. Each kind MUST come in
+/// the order of the table. `lsn_ends` is asked for that column where heats are equal.
+pub fn hottest_first<L: AsRef<[u64]>>(hot: Vec<Ranked>, cold: Vec<Ranked>, lsn_ends: impl FnOnce() -> L) -> Selection {
+    let cold_from = hot.len();
+    let mut rows = Vec::with_capacity(hot.len() + cold.len());
+    let mut heats = Vec::with_capacity(hot.len() + cold.len());
+    let mut ties = Vec::new();
+    for kind in [hot, cold] {
+        let kind = sorted(kind);
+        find_ties(&kind, rows.len(), &mut ties);
+        take_apart(&kind, &mut rows, &mut heats);
+    }
+    if !ties.is_empty() {
+        let lsn_ends = lsn_ends();
+        for tie in ties {
+            if let Some(rows) = rows.get_mut(tie) {
+                newest_first(rows, lsn_ends.as_ref());
             }
         }
-        // A table has at most u32::MAX rows, and no row may be listed twice.
-        let cold_from = u32::try_from(cold_from).unwrap_or(u32::MAX);
-        Selection { rows, cold_from, heats: Some(heats), ..Selection::default() }
     }
+    // A table has at most u32::MAX rows, and no row may be listed twice.
+    let cold_from = u32::try_from(cold_from).unwrap_or(u32::MAX);
+    Selection { rows, cold_from, heats: Some(heats), ..Selection::default() }
 }
 
-/// Where more than one in a row has the same heat, among the hot and among the cold.
-fn ties(heats: &[f32], cold_from: usize) -> Vec<Range<usize>> {
-    let (hot, cold) = heats.split_at_checked(cold_from).unwrap_or_default();
-    let alike = |one: &f32, other: &f32| one.to_bits() == other.to_bits();
-    let mut ties = Vec::new();
-    let mut next = 0;
-    for run in hot.chunk_by(alike).chain(cold.chunk_by(alike)) {
-        let range = next..next + run.len();
-        next = range.end;
-        if run.len() > 1 {
-            ties.push(range);
+#[inline(never)]
+fn take_apart(sorted: &[Ranked], rows: &mut Vec<u32>, heats: &mut Vec<f32>) {
+    rows.extend(sorted.iter().map(|ranked| ranked.row()));
+    heats.extend(sorted.iter().map(|ranked| ranked.heat()));
+}
+
+/// Where more than one in a row has the same heat, behind so many others.
+#[inline(never)]
+fn find_ties(sorted: &[Ranked], first: usize, ties: &mut Vec<Range<usize>>) {
+    let mut start = 0;
+    for (end, pair) in (1..).zip(sorted.windows(2)) {
+        let [one, other] = pair else { continue };
+        if one.place() != other.place() {
+            start = end;
+        } else if let Some(tie) = ties.last_mut().filter(|tie| tie.start == first + start) {
+            tie.end = first + end + 1;
+        } else {
+            ties.push(first + start..first + end + 1);
         }
     }
-    ties
 }
 
 /// Rows that are in the order of the table, newest LSN end first.
@@ -135,17 +133,17 @@ fn newest_first(rows: &mut [u32], lsn_ends: &[u64]) {
     for shift in (0..bits).step_by(HEAT_BITS as usize) {
         #[allow(clippy::cast_possible_truncation, reason = "the part is what is wanted")]
         let part = |row: u32| ((newest - lsn_end(row)) >> shift) as u32 & MOST;
-        let keys = counted(rows.iter().map(|row| key(*row, part(*row))).collect());
-        rows.iter_mut().zip(keys).for_each(|(row, key)| *row = row_of(key));
+        let ranked = counted(rows.iter().map(|row| Ranked::at(*row, part(*row))).collect());
+        rows.iter_mut().zip(ranked).for_each(|(row, ranked)| *row = ranked.row());
     }
 }
 
 /// By the place, and rows of one place by their number.
-fn sorted(mut keys: Vec<Key>) -> Vec<Key> {
+fn sorted(mut keys: Vec<Ranked>) -> Vec<Ranked> {
     if keys.len() > FEW {
         return counted(keys);
     }
-    keys.sort_unstable_by_key(|key| key.rotate_left(u32::BITS));
+    keys.sort_unstable_by_key(|key| key.0.rotate_left(u32::BITS));
     keys
 }
 
@@ -153,10 +151,9 @@ fn sorted(mut keys: Vec<Key>) -> Vec<Key> {
 ///
 /// Each loop is a function of its own that is not inlined: the compiler of the host is a quick one, and what is alive
 /// around a loop would have it keep in memory what the loop itself needs in registers.
-fn counted(mut keys: Vec<Key>) -> Vec<Key> {
-    let mut room = vec![0; keys.len()];
-    for pass in 0..PASSES {
-        let mut places = places(&keys, pass);
+fn counted(mut keys: Vec<Ranked>) -> Vec<Ranked> {
+    let mut room = vec![Ranked(0); keys.len()];
+    for (pass, mut places) in (0..).zip(places(&keys)) {
         // What is the same in all keys puts nothing in order.
         if places.contains(&WHOLE) {
             continue;
@@ -173,38 +170,52 @@ const WHOLE: u32 = u32::MAX;
 /// Keys that a loop handles at a stretch: the host counts time at the end of each.
 const STRETCH: usize = 4;
 
-#[inline(always)]
-#[allow(clippy::cast_possible_truncation, reason = "the digit is what is wanted")]
-const fn digit(key: Key, pass: u32) -> usize {
-    (key >> (pass * DIGIT_BITS)) as usize & (DIGITS - 1)
-}
-
-/// Where the keys with each digit begin.
-#[inline(never)]
-fn places(keys: &[Key], pass: u32) -> [u32; DIGITS] {
-    let mut places = [0; DIGITS];
-    #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
-    let mut add = |key: Key| places[digit(key, pass)] += 1;
-    let (stretches, rest) = keys.as_chunks::<STRETCH>();
-    stretches.iter().for_each(|keys| keys.iter().for_each(|key| add(*key)));
-    rest.iter().for_each(|key| add(*key));
-    let mut next = 0;
-    for place in &mut places {
-        let count = std::mem::replace(place, next);
-        next += count;
-        if count as usize == keys.len() {
-            *place = WHOLE;
+/// Where the keys with each digit begin, for each pass.
+fn places(keys: &[Ranked]) -> [[u32; DIGITS]; PASSES as usize] {
+    let mut places = [[0; DIGITS]; PASSES as usize];
+    count(keys, &mut places);
+    for places in &mut places {
+        let mut next = 0;
+        for place in places {
+            let count = std::mem::replace(place, next);
+            next += count;
+            if count as usize == keys.len() {
+                *place = WHOLE;
+            }
         }
     }
     places
 }
 
+/// One loop for all digits: heats are much alike in their upper bits, and one count that is added to again and again
+/// would have a processor wait for itself.
+#[inline(never)]
+fn count(keys: &[Ranked], [low, middle, high]: &mut [[u32; DIGITS]; PASSES as usize]) {
+    // Every other key is counted here.
+    let mut high_too = [0; DIGITS];
+    #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
+    let mut add = |key: Ranked, high: &mut [u32; DIGITS]| {
+        low[key.digit(0)] += 1;
+        middle[key.digit(1)] += 1;
+        high[key.digit(2)] += 1;
+    };
+    let (stretches, rest) = keys.as_chunks::<STRETCH>();
+    for [one, two, three, four] in stretches {
+        add(*one, high);
+        add(*two, &mut high_too);
+        add(*three, high);
+        add(*four, &mut high_too);
+    }
+    rest.iter().for_each(|key| add(*key, high));
+    high.iter_mut().zip(high_too).for_each(|(count, more)| *count += more);
+}
+
 /// Puts each key in the place of its digit.
 #[inline(never)]
-fn scatter(keys: &[Key], room: &mut [Key], places: &mut [u32; DIGITS], pass: u32) {
+fn scatter(keys: &[Ranked], room: &mut [Ranked], places: &mut [u32; DIGITS], pass: u32) {
     #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
-    let mut add = |key: Key| {
-        let place = &mut places[digit(key, pass)];
+    let mut add = |key: Ranked| {
+        let place = &mut places[key.digit(pass)];
         if let Some(slot) = room.get_mut(*place as usize) {
             *slot = key;
         }
@@ -224,14 +235,11 @@ mod tests {
 
     /// Rows of (heat, LSN end, whether it is cold), as they are listed.
     fn listed(table: &[(f32, u64, bool)]) -> Selection {
-        let mut order = HottestFirst::with_capacity(table.len());
-        for (row, (heat, _, cold)) in (0..).zip(table) {
-            match cold {
-                true => order.cold(row, *heat),
-                false => order.hot(row, *heat),
-            }
-        }
-        order.selection(|| table.iter().map(|row| row.1).collect::<Vec<_>>())
+        let kind = |cold: bool| {
+            let rows = (0..).zip(table).filter(|(_, row)| row.2 == cold);
+            rows.map(|(row, (heat, ..))| Ranked::new(row, *heat)).collect()
+        };
+        hottest_first(kind(false), kind(true), || table.iter().map(|row| row.1).collect::<Vec<_>>())
     }
 
     #[rstest]
@@ -250,11 +258,9 @@ mod tests {
 
     #[test]
     fn the_column_is_asked_for_where_heats_are_equal() {
-        let mut order = HottestFirst::default();
-        order.hot(0, 1.0);
-        order.hot(1, 2.0);
-        order.cold(2, 1.0);
-        assert_eq!(order.selection(|| -> Vec<u64> { panic!("no two are equal") }).rows, [1, 0, 2]);
+        let hot = vec![Ranked::new(0, 1.0), Ranked::new(1, 2.0)];
+        let cold = vec![Ranked::new(2, 1.0)];
+        assert_eq!(hottest_first(hot, cold, || -> Vec<u64> { panic!("no two are equal") }).rows, [1, 0, 2]);
     }
 
     #[rstest]
@@ -280,7 +286,7 @@ mod tests {
             let table: Vec<_> = table.into_iter().map(|(kind, bits, lsn, cold)| (heat(kind, bits), lsn & mask, cold)).collect();
             let answer = listed(&table);
             let mut rule: Vec<_> = (0..).zip(&table).map(|(row, (heat, lsn, cold))| {
-                (*cold, place_of_heat(*heat), Reverse(*lsn), row)
+                (*cold, Ranked::new(row, *heat).place(), Reverse(*lsn), row)
             }).collect();
             rule.sort_unstable();
             prop_assert_eq!(&answer.rows, &rule.iter().map(|row| row.3).collect::<Vec<_>>());

@@ -54,7 +54,7 @@ mod settings;
 mod tables;
 
 pub use columns::{Columns, Queue};
-pub use hottest::HottestFirst;
+pub use hottest::{Ranked, hottest_first};
 pub use marks::{Marks, Standing};
 pub use policy::{Description, Level, Policy, Selection, Tenant, log};
 #[cfg(not(target_arch = "wasm32"))]
