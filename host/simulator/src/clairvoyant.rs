@@ -126,7 +126,8 @@ impl Clairvoyant {
         }
         let cut = flow.minimum_cut();
         let (groups_in, groups_out): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|(_, node)| cut.holds(*node));
-        let (layers_in, layers_out): (Vec<_>, Vec<_>) = node_of_layer.into_iter().partition(|(_, node)| cut.holds(*node));
+        let (layers_in, layers_out): (Vec<_>, Vec<_>) =
+            node_of_layer.into_iter().partition(|(_, node)| cut.holds(*node));
         let sum = |groups: &[(usize, Node)]| -> u64 {
             groups.iter().filter_map(|(group, _)| self.groups.get(*group)).map(|group| group.reads).sum()
         };

@@ -95,8 +95,11 @@ impl Writer {
             Some(failure) => self.failures.push(failure),
             None => self.memory = selection.memory().to_vec(),
         }
-        let header =
-            Header { generation: GENERATION, upload_period_ms: Some(period_ms.into()), policy: self.decider.identity() };
+        let header = Header {
+            generation: GENERATION,
+            upload_period_ms: Some(period_ms.into()),
+            policy: self.decider.identity(),
+        };
         Ok(encode(&header, table, &selection).bytes.to_vec())
     }
 

@@ -73,8 +73,7 @@ impl Settings {
     /// pageservers hold, and all else as usual there.
     pub fn for_trace(trace: &Trace) -> Self {
         let bytes = trace.database_blocks() * PAGE_BYTES;
-        let layer_bytes =
-            (bytes / USUAL_LAYERS).next_power_of_two().clamp(SMALLEST_LAYER_BYTES, LARGEST_LAYER_BYTES);
+        let layer_bytes = (bytes / USUAL_LAYERS).next_power_of_two().clamp(SMALLEST_LAYER_BYTES, LARGEST_LAYER_BYTES);
         Settings {
             budgets: vec![0.1, 0.25, 0.5, 1.0],
             seed: 0,
@@ -100,7 +99,9 @@ impl Settings {
     pub fn check(&self) -> Result<(), String> {
         let budget = self.budgets.iter().find(|budget| !(0.0..=MAX_BUDGET).contains(*budget));
         if let Some(budget) = budget {
-            return Err(format!("a budget is {budget}, and may be from 0 to {MAX_BUDGET}: a share of the resident bytes"));
+            return Err(format!(
+                "a budget is {budget}, and may be from 0 to {MAX_BUDGET}: a share of the resident bytes"
+            ));
         }
         let wrong = |what: &str, is: u64, least: u64, most: u64| {
             (is < least || is > most).then(|| format!("{what} is {is}, and may be from {least} to {most}"))

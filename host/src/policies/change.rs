@@ -172,7 +172,8 @@ impl Policies {
         let watched = lineup.shadow.as_ref().filter(|shadow| shadow.seat.key() == policy.key());
         let learned = watched.filter(|_| tenant.is_none()).map(|shadow| shadow.take_learned()).unwrap_or_default();
         let is_watched = watched.is_some() && tenant.is_none();
-        let seat = Arc::new(Seat::new(policy, chosen, place).having_learned(learned));
+        let since = self.0.store.standing().since(tenant);
+        let seat = Arc::new(Seat::new(policy, chosen, place, since).having_learned(learned));
         self.forget_failures(seat.key());
         if is_watched {
             lineup.shadow = None;
@@ -208,7 +209,7 @@ impl Policies {
             Err(ChangeError::BadShare(share.share))
         };
         let (entry, (loaded, chosen)) = self.write_down(entry, loaded)?;
-        let seat = Seat::new(loaded, chosen, Place::Watched);
+        let seat = Seat::new(loaded, chosen, Place::Watched, 0);
         self.forget_failures(seat.key());
         lineup.shadow = Some(Arc::new(Shadow::new(seat, share, entry.at.clone())));
         self.set_lineup(lineup);

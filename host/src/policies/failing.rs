@@ -74,7 +74,7 @@ impl Policies {
         // heatmaps are right; after a restart the policy is tried again.
         if let Ok(built_in) = self.built_in_policy() {
             let mut lineup = Lineup::clone(&self.lineup());
-            lineup.active = Arc::new(Seat::new(built_in, Chosen::default(), Place::Active));
+            lineup.active = Arc::new(Seat::new(built_in, Chosen::default(), Place::Active, 0));
             self.set_lineup(lineup);
         }
         self.0.rollbacks.automatic.fetch_add(1, Ordering::Relaxed);

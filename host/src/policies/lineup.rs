@@ -27,6 +27,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(crate) struct Seat {
     judge: Judge,
+    tenure: Digest,
     pub(super) chosen: Chosen,
     pub(super) place: Place,
     /// Somebody sees to it that it is taken back.
@@ -36,8 +37,11 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(policy: Arc<Policy>, chosen: Chosen, place: Place) -> Self {
-        Seat { judge: Judge::new(policy), chosen, place, taken_back: AtomicBool::default(), learned: Mutex::default() }
+    /// It sits there since the log's entry `since`, or always has.
+    pub(super) fn new(policy: Arc<Policy>, chosen: Chosen, place: Place, since: u64) -> Self {
+        let tenure = Digest::of(&[&policy.key().as_bytes()[..], &since.to_le_bytes()].concat());
+        let (taken_back, learned) = (AtomicBool::default(), Mutex::default());
+        Seat { judge: Judge::new(policy), tenure, chosen, place, taken_back, learned }
     }
 
     /// The same, with what it learned while it was watched.
@@ -59,9 +63,20 @@ impl Seat {
         self.policy().key()
     }
 
-    /// What it remembers of a shard from when it was watched. Tells it once.
-    pub(crate) fn take_learned(&self, shard: TenantShardId) -> Option<Vec<u8>> {
-        lock(&self.learned).remove(&shard)
+    /// Stands for its component, its configuration, and since when it sits here. What it wants remembered is handed to
+    /// it as long as that is the same, and to nobody else, be it the same policy after another one decided.
+    pub(crate) const fn tenure(&self) -> Digest {
+        self.tenure
+    }
+
+    /// What it remembers of a shard from when it was watched, until it has answered for it.
+    pub(crate) fn learned(&self, shard: TenantShardId) -> Option<Vec<u8>> {
+        lock(&self.learned).get(&shard).cloned()
+    }
+
+    /// It has answered for the shard, or the shard is gone.
+    pub(crate) fn drop_learned(&self, shard: TenantShardId) {
+        lock(&self.learned).remove(&shard);
     }
 }
 

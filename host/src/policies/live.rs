@@ -85,7 +85,7 @@ impl Policies {
     pub fn open(engine: Engine, store: PolicyStore, clock: Arc<dyn Clock>) -> Result<Self, PoliciesError> {
         let built_in = Arc::new(Policy::load(&engine, RESIDENT_SET, NO_CONFIG)?);
         let standing = store.standing();
-        let place = Seat::new(Arc::clone(&built_in), Chosen::default(), Place::Active);
+        let place = Seat::new(Arc::clone(&built_in), Chosen::default(), Place::Active, 0);
         let lineup = Lineup { active: Arc::new(place), overrides: BTreeMap::new(), shadow: None };
         let policies = Self::new(engine, store, clock, lineup, Some(RollbackRule::default()));
         policies.0.built_in.get_or_init(|| built_in);
@@ -101,7 +101,7 @@ impl Policies {
         let is_built_in = digest == Digest::of(RESIDENT_SET);
         let which = if is_built_in { Which::BuiltIn } else { Which::Component(digest) };
         let chosen = Chosen { which, config: policy.config().to_owned() };
-        let seat = Seat::new(policy, chosen, Place::Active);
+        let seat = Seat::new(policy, chosen, Place::Active, 0);
         let lineup = Lineup { active: Arc::new(seat), overrides: BTreeMap::new(), shadow: None };
         Self::new(engine, PolicyStore::in_memory(), Arc::new(SystemClock::default()), lineup, None)
     }
@@ -229,8 +229,8 @@ impl Policies {
 
     /// Seats everybody as the log says.
     fn take_up(&self, standing: &Standing) {
-        let seat = |chosen: &Chosen, place: Place| match self.load(chosen) {
-            Ok(policy) => Some(Seat::new(policy, chosen.clone(), place)),
+        let seat = |chosen: &Chosen, place: Place, since| match self.load(chosen) {
+            Ok(policy) => Some(Seat::new(policy, chosen.clone(), place, since)),
             Err(error) => {
                 tracing::warn!(
                     "{} is passed over as the log of policies says it is used ({place}): {error}",
@@ -240,17 +240,17 @@ impl Policies {
             }
         };
         let mut lineup = Lineup::clone(&self.lineup());
-        if let Some(active) = seat(&standing.active, Place::Active) {
+        if let Some(active) = seat(&standing.active, Place::Active, standing.active_since) {
             lineup.active = Arc::new(active);
         }
         for (scope, chosen) in &standing.overrides {
-            if let Some(own) = seat(chosen, Place::For(*scope)) {
+            if let Some(own) = seat(chosen, Place::For(*scope), standing.since(Some(*scope))) {
                 lineup.overrides.insert(*scope, Arc::new(own));
             }
         }
         lineup.shadow = standing.shadow.as_ref().and_then(|shadowed| {
             let share = Share { tenant: shadowed.tenant, share: shadowed.share };
-            let seat = seat(&shadowed.chosen, Place::Watched)?;
+            let seat = seat(&shadowed.chosen, Place::Watched, 0)?;
             Some(Arc::new(Shadow::new(seat, share, shadowed.since.clone())))
         });
         self.set_lineup(lineup);

@@ -76,12 +76,16 @@ pub struct Standing {
     pub installed: BTreeMap<Digest, Installed>,
     /// Which policy decides.
     pub active: Chosen,
+    /// Number of the entry with which that began; 0 where it always has.
+    pub active_since: u64,
     /// Which ones decided before, the last one last.
     pub before: Vec<Chosen>,
     /// Which policy the configuration named when it last named another.
     pub configured: Option<Chosen>,
     /// Which policies decide for some.
     pub overrides: BTreeMap<Scope, Chosen>,
+    /// Numbers of the entries with which that began.
+    pub overrides_since: BTreeMap<Scope, u64>,
     /// Which policy is watched.
     pub shadow: Option<Shadowed>,
     /// Which policies failed too often since they were last activated, and when that was.
@@ -113,7 +117,7 @@ impl Standing {
                     self.configured = Some(to.clone());
                 }
                 match entry.tenant {
-                    Some(scope) => drop(self.overrides.insert(scope, to)),
+                    Some(scope) => self.override_for(scope, to),
                     None => {
                         // Nobody need watch what decides.
                         self.shadow.take_if(|shadowed| shadowed.chosen == to);
@@ -122,7 +126,10 @@ impl Standing {
                 }
             }
             Action::Rollback => match (entry.tenant, chosen(entry)) {
-                (Some(scope), _) => drop(self.overrides.remove(&scope)),
+                (Some(scope), _) => {
+                    self.overrides.remove(&scope);
+                    self.overrides_since.remove(&scope);
+                }
                 (None, Some(to)) => self.go_back(to),
                 (None, None) => {}
             },
@@ -164,6 +171,7 @@ impl Standing {
         if to == self.active {
             return;
         }
+        self.active_since = self.seq;
         self.before.push(std::mem::replace(&mut self.active, to));
         if self.before.len() > MAX_BEFORE {
             self.before.remove(0);
@@ -175,7 +183,28 @@ impl Standing {
         if let Some(position) = self.before.iter().rposition(|before| *before == to) {
             self.before.truncate(position);
         }
+        if to != self.active {
+            self.active_since = self.seq;
+        }
         self.active = to;
+    }
+
+    fn override_for(&mut self, scope: Scope, to: Chosen) {
+        // The same once more changes nothing, nor does it where everybody has it.
+        let since = match self.overrides.get(&scope) {
+            Some(own) if *own == to => self.since(Some(scope)),
+            None if self.active == to => self.active_since,
+            _ => self.seq,
+        };
+        self.overrides_since.insert(scope, since);
+        self.overrides.insert(scope, to);
+    }
+
+    /// Number of the entry with which the policy began to decide that does; `tenant` absent: for all that have none of
+    /// their own.
+    pub(super) fn since(&self, tenant: Option<Scope>) -> u64 {
+        let own = |scope| self.overrides_since.get(&scope).copied().unwrap_or_default();
+        tenant.map_or(self.active_since, own)
     }
 
     /// Which policies decided before and were not taken back, the last one first.

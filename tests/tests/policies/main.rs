@@ -5,6 +5,7 @@
 mod configuration;
 mod failing;
 mod life;
+mod memory;
 mod refused;
 mod restart;
 mod shadow;

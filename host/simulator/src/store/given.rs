@@ -46,7 +46,8 @@ impl Store {
         }
         let keys: Dense<PageId, Key> = trace.pages().iter().map(|(_, page)| page.key()).collect();
         let last = keys.as_slice().last().map_or(Key::MIN, |last| next_key(*last));
-        let end = given.iter().filter(|layer| !layer.name.is_l0()).map(|layer| layer.name.key_end()).fold(last, Key::max);
+        let end =
+            given.iter().filter(|layer| !layer.name.is_l0()).map(|layer| layer.name.key_end()).fold(last, Key::max);
         let mut store = Store::new(rules, keys, end);
         store.lsn = given.iter().map(|layer| layer.name.lsn_end()).max().unwrap_or(store.lsn);
         store.flushed = store.lsn;

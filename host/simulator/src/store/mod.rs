@@ -16,7 +16,7 @@ use crate::dense::{Dense, id};
 use crate::needs::{NeedId, Needs};
 use crate::trace::{PAGE_BYTES, PageId};
 
-pub use given::{GivenLayer, GivenError};
+pub use given::{GivenError, GivenLayer};
 
 /// Where the LSNs of layers begin that are made up.
 const FIRST_LSN: Lsn = Lsn(0x0169_6070);

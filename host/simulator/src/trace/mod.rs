@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 pub use generate::Kind;
-pub use page::{Fork, PAGE_BYTES, Page};
 pub(crate) use page::next_key;
+pub use page::{Fork, PAGE_BYTES, Page};
 
 use crate::dense::{Dense, Id, id};
 
