@@ -171,6 +171,7 @@ impl Inner {
         self.jobs.remove(shard);
         self.uploads.registry.forget(shard);
         self.uploads.state.forget(shard);
+        self.uploads.uploader.generator().policies().forget(shard);
     }
 
     /// Writes the state as it changes.

@@ -205,6 +205,15 @@ impl Policies {
         shadow.watch(decided())
     }
 
+    /// A shard is not attached here any more: nobody need remember anything of it.
+    pub(crate) fn forget(&self, shard: TenantShardId) {
+        let lineup = self.lineup();
+        lineup.active.drop_learned(shard);
+        if let Some(shadow) = &lineup.shadow {
+            shadow.forget(shard);
+        }
+    }
+
     /// A policy with its configuration, out of the store.
     pub(super) fn load(&self, chosen: &Chosen) -> Result<Arc<Policy>, ChangeError> {
         match chosen.which {
