@@ -97,7 +97,7 @@ impl Policies {
         entry.name = policy.identity().name().map(str::to_owned);
         entry.version = policy.identity().version().map(str::to_owned);
         let policy = policy.with_config(config)?;
-        let conformance = conformance::check(&policy, Depth::Quick);
+        let conformance = conformance::check(&policy.aside(), Depth::Quick);
         let mut failed = conformance.checks.into_iter().filter_map(|check| Some((check.name, check.failure?)));
         match failed.next() {
             Some((first, why)) => Err(ChangeError::Conformance { failed: 1 + failed.count(), first, why }),

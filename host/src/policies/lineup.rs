@@ -41,6 +41,8 @@ impl Seat {
     pub(super) fn new(policy: Arc<Policy>, chosen: Chosen, place: Place, since: u64) -> Self {
         let tenure = Digest::of(&[&policy.key().as_bytes()[..], &since.to_le_bytes()].concat());
         let (taken_back, learned) = (AtomicBool::default(), Mutex::default());
+        // Nothing waits for the answers of one that is watched.
+        let policy = if place == Place::Watched { Arc::new(policy.aside()) } else { policy };
         Seat { judge: Judge::new(policy), tenure, chosen, place, taken_back, learned }
     }
 
