@@ -76,10 +76,11 @@ impl Policies {
         // Others may change things while a component is checked, which takes seconds.
         let _changing = lock(&self.0.changing);
         let kept = checked.and_then(|(bytes, policy)| {
-            let installed = self.0.store.standing().installed;
-            let is_new = !installed.contains_key(&policy.identity().digest());
-            if is_new && installed.len() >= MAX_INSTALLED {
-                return Err(ChangeError::Full { installed: installed.len(), limit: MAX_INSTALLED });
+            let standing = self.0.store.standing();
+            let installed = standing.installed.len();
+            let is_new = !standing.installed.contains_key(&policy.identity().digest());
+            if is_new && installed >= MAX_INSTALLED {
+                return Err(ChangeError::Full { installed, limit: MAX_INSTALLED });
             }
             // Also where it is new to nobody: its file may have been lost.
             self.0.store.put(&bytes)?;
@@ -314,20 +315,8 @@ impl Policies {
     /// Says in the log which policy is meant.
     fn meant(&self, entry: &mut Entry, which: Which, standing: &Standing) {
         entry.to = Some(which);
-        let (name, version) = match which {
-            Which::BuiltIn => {
-                let built_in = self.built_in_policy().ok();
-                let identity = built_in.as_ref().map(|policy| policy.identity());
-                let (name, version) =
-                    (identity.and_then(|known| known.name()), identity.and_then(|known| known.version()));
-                (name.map(str::to_owned), version.map(str::to_owned))
-            }
-            Which::Component(digest) => match standing.installed.get(&digest) {
-                Some(installed) => (Some(installed.name.clone()), Some(installed.version.clone())),
-                None => (None, None),
-            },
-        };
-        (entry.name, entry.version) = (name, version);
+        (entry.name, entry.version) =
+            standing.names(which).map(|(name, version)| (name.into(), version.into())).unzip();
     }
 
     /// An entry that is still to be written.

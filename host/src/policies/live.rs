@@ -19,7 +19,7 @@ use super::which::Which;
 use crate::Digest;
 use crate::clock::{Clock, SystemClock};
 use crate::layer::TenantShardId;
-use crate::policy::{Engine, Judge, NO_CONFIG, Policy, PolicyError, RESIDENT_SET};
+use crate::policy::{BUILT_IN, Engine, Judge, NO_CONFIG, Policy, PolicyError, PolicyIdentity, RESIDENT_SET};
 
 /// Who did it, and why: for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -269,20 +269,18 @@ impl Policies {
     pub fn list(&self) -> Vec<PolicySummary> {
         let (standing, lineup) = (self.0.store.standing(), self.lineup());
         let mut all = BTreeMap::new();
-        if let Ok(built_in) = self.built_in_policy() {
-            all.insert(Which::BuiltIn, summary(Which::BuiltIn, &built_in));
-        }
-        for (digest, installed) in standing.installed {
-            let which = Which::Component(digest);
+        all.insert(Which::BuiltIn, summary(Which::BuiltIn, &BUILT_IN, RESIDENT_SET.len()));
+        for (digest, installed) in &standing.installed {
+            let which = Which::Component(*digest);
             let summary = PolicySummary {
                 which,
-                digest,
-                name: installed.name,
-                version: installed.version,
+                digest: *digest,
+                name: installed.name.clone(),
+                version: installed.version.clone(),
                 size_bytes: installed.size_bytes,
-                installed_at: Some(installed.at),
-                installed_by: Some(installed.by),
-                source: Some(installed.source),
+                installed_at: Some(installed.at.clone()),
+                installed_by: Some(installed.by.clone()),
+                source: Some(installed.source.clone()),
                 roles: Vec::new(),
             };
             all.insert(which, summary);
@@ -296,12 +294,14 @@ impl Policies {
             };
             // One that an embedder handed over need not be in the store.
             let which = seat.chosen.which;
-            let summary = all.entry(which).or_insert_with(|| summary(which, seat.policy()));
+            let summary = all
+                .entry(which)
+                .or_insert_with(|| summary(which, seat.policy().identity(), seat.policy().size_bytes()));
             summary.roles.push((role, Some(seat.chosen.config.clone())));
         }
-        for (which, since) in standing.rolled_back {
-            if let Some(summary) = all.get_mut(&which) {
-                summary.roles.push((PolicyRole::RolledBack(since), None));
+        for (which, since) in &standing.rolled_back {
+            if let Some(summary) = all.get_mut(which) {
+                summary.roles.push((PolicyRole::RolledBack(since.clone()), None));
             }
         }
         all.into_values().collect()
@@ -371,14 +371,13 @@ impl std::fmt::Display for Place {
     }
 }
 
-fn summary(which: Which, policy: &Policy) -> PolicySummary {
-    let identity = policy.identity();
+fn summary(which: Which, identity: &PolicyIdentity, size_bytes: usize) -> PolicySummary {
     PolicySummary {
         which,
         digest: identity.digest(),
         name: identity.name().unwrap_or_default().to_owned(),
         version: identity.version().unwrap_or_default().to_owned(),
-        size_bytes: policy.size_bytes() as u64,
+        size_bytes: size_bytes as u64,
         installed_at: None,
         installed_by: None,
         source: None,

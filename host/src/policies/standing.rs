@@ -8,7 +8,7 @@ use super::entry::{Action, CONFIGURATION, Entry, Outcome};
 use super::scope::Scope;
 use super::which::Which;
 use crate::Digest;
-use crate::policy::NO_CONFIG;
+use crate::policy::{BUILT_IN, NO_CONFIG};
 
 /// Most policies that rollbacks lead back to, the last first.
 const MAX_BEFORE: usize = 16;
@@ -210,6 +210,17 @@ impl Standing {
     /// Which policies decided before and were not taken back, the last one first.
     pub(super) fn good_before(&self) -> impl Iterator<Item = &Chosen> {
         self.before.iter().rev().filter(|chosen| !self.rolled_back.contains_key(&chosen.which))
+    }
+
+    /// What a policy calls itself and its version; `None` if it is not installed.
+    pub(super) fn names(&self, which: Which) -> Option<(&str, &str)> {
+        match which {
+            Which::BuiltIn => BUILT_IN.name().zip(BUILT_IN.version()),
+            Which::Component(digest) => {
+                let installed = self.installed.get(&digest)?;
+                Some((&installed.name, &installed.version))
+            }
+        }
     }
 
     /// The components that it speaks of: those in the store, and those that should be.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::StoreError;
 use super::line::{self, Line};
@@ -36,7 +37,8 @@ pub(super) struct Log {
     end: u64,
     /// The entries, in order.
     places: Vec<Place>,
-    standing: Standing,
+    /// Handed out as it is, and replaced with the next entry.
+    standing: Arc<Standing>,
     /// Whether damage was found when it was opened.
     damaged: bool,
     doubt: Option<Doubt>,
@@ -126,12 +128,12 @@ impl Log {
 
     /// A log over a file that has nothing in it.
     pub(super) fn empty(file: Box<dyn LogFile>) -> Self {
-        let standing = Standing::default();
+        let standing = Arc::default();
         Log { file, limit: MAX_LOG_BYTES, end: 0, places: Vec::new(), standing, damaged: false, doubt: None }
     }
 
     /// What the entries add up to.
-    pub(super) const fn standing(&self) -> &Standing {
+    pub(super) const fn standing(&self) -> &Arc<Standing> {
         &self.standing
     }
 
@@ -176,7 +178,7 @@ impl Log {
         if self.doubt.is_none() && self.file.len().map_err(|error| self.io(error))? != self.end {
             self.file.cut(self.end).map_err(|error| self.io(error))?;
         }
-        (self.places, self.standing) = (scan.places, scan.standing);
+        (self.places, self.standing) = (scan.places, Arc::new(scan.standing));
         Ok(())
     }
 
@@ -238,7 +240,7 @@ impl Log {
         }
         self.places.push(Place { seq: entry.seq, start: self.end, bytes: said.len() });
         self.end += line.len() as u64;
-        self.standing.apply(&entry);
+        Arc::make_mut(&mut self.standing).apply(&entry);
         Ok(*entry)
     }
 
