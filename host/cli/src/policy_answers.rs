@@ -54,13 +54,20 @@ pub(crate) struct RoleAnswer {
     /// Of one that was rolled back: since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<String>,
+    /// Of one that is absent: what it should do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<RoleName>,
+    /// Of one that is absent: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
     /// The configuration with which it does so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) config: Option<Value>,
 }
 
 /// `active`: it decides for all that have none of their own. `override`: it decides for some. `shadow`: it is watched.
-/// `rolled-back`: it failed too often, and is not tried again until somebody says so.
+/// `rolled-back`: it failed too often, and is not tried again until somebody says so. `absent`: it should do what `from`
+/// says, and another one does so in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RoleName {
@@ -68,6 +75,7 @@ pub(crate) enum RoleName {
     Override,
     Shadow,
     RolledBack,
+    Absent,
 }
 
 /// An installed policy, with what it says of itself.
@@ -250,13 +258,18 @@ impl From<PolicySummary> for PolicyRow {
 
 impl From<(PolicyRole, Option<String>)> for RoleAnswer {
     fn from((role, text): (PolicyRole, Option<String>)) -> Self {
-        let (role, tenant, since) = match role {
-            PolicyRole::Active => (RoleName::Active, None, None),
-            PolicyRole::Override(scope) => (RoleName::Override, Some(scope.to_string()), None),
-            PolicyRole::Shadow => (RoleName::Shadow, None, None),
-            PolicyRole::RolledBack(since) => (RoleName::RolledBack, None, Some(since)),
+        let plain = |role| RoleAnswer { role, tenant: None, since: None, from: None, why: None, config: None };
+        let answer = match role {
+            PolicyRole::Active => plain(RoleName::Active),
+            PolicyRole::Override(scope) => RoleAnswer { tenant: Some(scope.to_string()), ..plain(RoleName::Override) },
+            PolicyRole::Shadow => plain(RoleName::Shadow),
+            PolicyRole::RolledBack(since) => RoleAnswer { since: Some(since), ..plain(RoleName::RolledBack) },
+            PolicyRole::Absent { from, why } => {
+                let from = RoleAnswer::from((*from, None));
+                RoleAnswer { role: RoleName::Absent, from: Some(from.role), why: Some(why), ..from }
+            }
         };
-        RoleAnswer { role, tenant, since, config: text.map(config) }
+        RoleAnswer { config: text.map(config), ..answer }
     }
 }
 

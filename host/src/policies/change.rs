@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
 
 use super::entry::{Action, Entry, HOST, Outcome};
 use super::error::ChangeError;
 use super::lineup::{Lineup, Place, Seat};
-use super::live::{Note, Policies, Share};
-use super::lock;
+use super::live::{Note, Policies, Share, told_at};
 use super::reference::PolicyRef;
 use super::scope::Scope;
 use super::shadow::Shadow;
@@ -74,7 +72,7 @@ impl Policies {
             Ok((bytes, policy))
         });
         // Others may change things while a component is checked, which takes seconds.
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let kept = checked.and_then(|(bytes, policy)| {
             let standing = self.0.store.standing();
             let installed = standing.installed.len();
@@ -111,7 +109,7 @@ impl Policies {
     /// # Errors
     /// If nothing, or more than one, is meant, or it is in use.
     pub fn remove(&self, policy: &PolicyRef, note: &Note) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let mut entry = self.entry(Action::Remove, note);
         let standing = self.0.store.standing();
         let found = policy.resolve(&standing).and_then(|which| {
@@ -146,7 +144,7 @@ impl Policies {
         tenant: Option<Scope>,
         note: &Note,
     ) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let tenant = tenant.map(Scope::normal);
         let lineup = self.lineup();
         let mut entry = Entry { tenant, ..self.entry(Action::Activate, note) };
@@ -179,6 +177,10 @@ impl Policies {
         if is_watched {
             lineup.shadow = None;
         }
+        if self.0.store.standing().shadow.is_none() {
+            lineup.settle(Place::Watched);
+        }
+        lineup.settle(place);
         tracing::info!(policy = %seat.policy().identity(), %place, "it decides from now on");
         match tenant {
             None => lineup.active = seat,
@@ -198,7 +200,7 @@ impl Policies {
         share: Share,
         note: &Note,
     ) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let share = Share { tenant: share.tenant.map(Scope::normal), ..share };
         let mut lineup = Lineup::clone(&self.lineup());
         let mut entry = Entry { tenant: share.tenant, share: Some(share.share), ..self.entry(Action::Shadow, note) };
@@ -213,6 +215,7 @@ impl Policies {
         let seat = Seat::new(loaded, chosen, Place::Watched, 0);
         self.forget_failures(seat.key());
         lineup.shadow = Some(Arc::new(Shadow::new(seat, share, entry.at.clone())));
+        lineup.settle(Place::Watched);
         self.set_lineup(lineup);
         Ok(entry)
     }
@@ -222,7 +225,7 @@ impl Policies {
     /// # Errors
     /// If nothing is watched.
     pub fn end_shadow(&self, note: &Note) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let mut lineup = Lineup::clone(&self.lineup());
         let mut entry = self.entry(Action::EndShadow, note);
         let standing = self.0.store.standing();
@@ -234,6 +237,7 @@ impl Policies {
         };
         let (entry, ()) = self.write_down(entry, found)?;
         lineup.shadow = None;
+        lineup.settle(Place::Watched);
         self.set_lineup(lineup);
         Ok(entry)
     }
@@ -243,7 +247,7 @@ impl Policies {
     /// # Errors
     /// If there is none, or it cannot be loaded any more. Whoever decided still does.
     pub fn rollback(&self, tenant: Option<Scope>, note: &Note) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let tenant = tenant.map(Scope::normal);
         let standing = self.0.store.standing();
         let target = match tenant {
@@ -289,6 +293,7 @@ impl Policies {
             Some(scope) => {
                 let mut lineup = Lineup::clone(&lineup);
                 lineup.overrides.remove(&scope);
+                lineup.settle(Place::For(scope));
                 self.set_lineup(lineup);
             }
         }
@@ -333,10 +338,9 @@ impl Policies {
     }
 
     fn blank(&self, action: Action) -> Entry {
-        let since_epoch = Duration::from_secs(u64::try_from(self.0.clock.unix_s()).unwrap_or_default());
         Entry {
             seq: 0,
-            at: humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch).to_string(),
+            at: told_at(&*self.0.clock),
             action,
             tenant: None,
             from: None,

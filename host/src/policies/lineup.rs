@@ -88,9 +88,33 @@ pub(super) struct Lineup {
     pub(super) active: Arc<Seat>,
     pub(super) overrides: BTreeMap<Scope, Arc<Seat>>,
     pub(super) shadow: Option<Arc<Shadow>>,
+    /// Who should sit somewhere, and does not. At most one for each place.
+    pub(super) absent: Vec<Absent>,
+}
+
+/// A policy that the log has in a place where it does not sit.
+#[derive(Clone, Debug)]
+pub(super) struct Absent {
+    pub(super) place: Place,
+    pub(super) chosen: Chosen,
+    /// Since when, as the log would have it.
+    pub(super) since: String,
+    pub(super) why: String,
+    /// It was taken back, and that is still to be written down.
+    pub(super) taken_back: Option<Arc<Seat>>,
 }
 
 impl Lineup {
+    /// Whoever sits in this place now is who should.
+    pub(super) fn settle(&mut self, place: Place) {
+        self.absent.retain(|absent| absent.place != place);
+    }
+
+    /// One for all.
+    pub(super) fn of(seat: Seat) -> Self {
+        Lineup { active: Arc::new(seat), overrides: BTreeMap::new(), shadow: None, absent: Vec::new() }
+    }
+
     /// Who decides for a shard: one for just this shard before one for its tenant, and that before the one for all.
     pub(super) fn seat(&self, shard: TenantShardId) -> &Arc<Seat> {
         if self.overrides.is_empty() {

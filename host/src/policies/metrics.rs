@@ -1,5 +1,8 @@
 //! What is counted of policies, beside their calls.
 
+use std::collections::BTreeSet;
+
+use super::lineup::Absent;
 use super::live::Policies;
 use super::status::{Agreement, ShadowStatus};
 use super::which::Which;
@@ -10,8 +13,11 @@ impl Policies {
     pub(crate) fn families(&self) -> Vec<Family> {
         // Whoever scrapes waits for nobody, and copies no configuration.
         let (standing, lineup) = (self.0.store.standing(), self.lineup());
-        let one =
-            |which: &Which| standing.names(*which).map(|(name, version)| number(labels(*which, name, version), 1));
+        let one = |which: Which| standing.names(which).map(|(name, version)| number(labels(which, name, version), 1));
+        let of = |absent: &Absent| absent.chosen.which;
+        let absent: BTreeSet<Which> = lineup.absent.iter().map(of).collect();
+        let unwritten = lineup.absent.iter().filter(|absent| absent.taken_back.is_some()).map(of);
+        let rolled_back: BTreeSet<Which> = standing.rolled_back.keys().copied().chain(unwritten).collect();
         let identity = lineup.active.policy().identity();
         let active = vec![
             ("policy", identity.name().unwrap_or_default().to_owned()),
@@ -37,7 +43,15 @@ impl Policies {
                 help: "1 for each policy that was taken back because it failed too often, until it is activated \
                        again, or removed.",
                 kind: Kind::Gauge,
-                samples: standing.rolled_back.keys().filter_map(one).collect(),
+                samples: rolled_back.into_iter().filter_map(one).collect(),
+            },
+            Family {
+                name: "thermocline_policy_absent",
+                help: "1 for each policy that the log has in a place where it does not sit, and another one decides: it \
+                       could not be loaded when the daemon was started, or was taken back and that could not be written \
+                       down so far.",
+                kind: Kind::Gauge,
+                samples: absent.into_iter().filter_map(one).collect(),
             },
             Family {
                 name: "thermocline_policy_rollbacks_total",

@@ -6,6 +6,7 @@ mod configuration;
 mod failing;
 mod life;
 mod memory;
+mod only;
 mod refused;
 mod restart;
 mod shadow;

@@ -132,6 +132,11 @@ impl Log {
         Log { file, limit: MAX_LOG_BYTES, end: 0, places: Vec::new(), standing, damaged: false, doubt: None }
     }
 
+    /// The same, and from before its first entry on this holds.
+    pub(super) fn beginning_with(self, standing: Standing) -> Self {
+        Log { standing: Arc::new(standing), ..self }
+    }
+
     /// What the entries add up to.
     pub(super) const fn standing(&self) -> &Arc<Standing> {
         &self.standing
@@ -303,7 +308,7 @@ impl Log {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::policies) mod tests {
     use std::collections::BTreeMap;
     use std::fs;
     use std::sync::{Arc, Mutex};
@@ -320,7 +325,7 @@ mod tests {
 
     /// A file that does as it is told, and shows what is in it.
     #[derive(Clone, Debug, Default)]
-    struct Faulty(Arc<Mutex<Faults>>);
+    pub(in crate::policies) struct Faulty(Arc<Mutex<Faults>>);
 
     #[derive(Debug, Default)]
     struct Faults {
@@ -393,6 +398,11 @@ mod tests {
             let file = Faulty::default();
             lock(&file.0).bytes = bytes.to_vec();
             file
+        }
+
+        /// Whether the disk has no room.
+        pub(in crate::policies) fn set_full(&self, full: bool) {
+            lock(&self.0).full_after = full.then_some(0);
         }
 
         fn bytes(&self) -> Vec<u8> {
@@ -543,7 +553,7 @@ mod tests {
         let file = Faulty::with(bytes);
         let mut log = file.open();
         assert_eq!(lock(&file.0).aside.values().filter(|kept| *kept == bytes).count(), aside);
-        assert_eq!(log.standing(), &Standing::default());
+        assert_eq!(**log.standing(), Standing::default());
         assert_eq!(log.append(install(1)).unwrap().seq, 1);
         assert_eq!(told(&file.open()).len(), 1);
     }

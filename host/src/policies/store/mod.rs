@@ -77,7 +77,13 @@ impl PolicyStore {
 
     /// Kept in memory only.
     pub fn in_memory() -> Self {
-        Self::over(Medium::Memory(Mutex::default()), Log::empty(Box::new(InMemory::default())), None)
+        Self::in_memory_with(Standing::default())
+    }
+
+    /// Kept in memory only, where this holds from the beginning.
+    pub(super) fn in_memory_with(standing: Standing) -> Self {
+        let log = Log::empty(Box::new(InMemory::default())).beginning_with(standing);
+        Self::over(Medium::Memory(Mutex::default()), log, None)
     }
 
     fn over(medium: Medium, log: Log, lock: Option<File>) -> Self {
@@ -195,6 +201,15 @@ impl PolicyStore {
     }
 }
 
+#[cfg(test)]
+impl PolicyStore {
+    /// Kept in memory, but for the log: that is on a disk that a test may fill.
+    pub(super) fn on_a_disk() -> (Self, log::tests::Faulty) {
+        let disk = log::tests::Faulty::default();
+        (Self::over(Medium::Memory(Mutex::default()), Log::empty(Box::new(disk.clone())), None), disk)
+    }
+}
+
 fn component(digest: Digest) -> String {
     format!("{COMPONENTS}/{digest}{COMPONENT_SUFFIX}")
 }
@@ -212,7 +227,7 @@ fn take(folder: &Path) -> Result<File, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::PathBuf;
@@ -230,7 +245,7 @@ mod tests {
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Limits::default()).unwrap());
 
     /// The built-in policy under another name: another component.
-    fn another() -> Vec<u8> {
+    pub(in crate::policies) fn another() -> Vec<u8> {
         let (name, other) = (&b"resident-set"[..], b"another-name");
         let mut bytes = RESIDENT_SET.to_vec();
         let places: Vec<usize> =

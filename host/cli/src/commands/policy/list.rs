@@ -41,7 +41,8 @@ fn table(policies: &[PolicyRow]) -> Table {
 /// What a policy does, in a few words.
 fn roles(roles: &[RoleAnswer]) -> String {
     let has = |wanted: RoleName| roles.iter().any(|role| role.role == wanted);
-    let tenants: Vec<&str> = roles.iter().filter_map(|role| role.tenant.as_deref()).collect();
+    let overrides = roles.iter().filter(|role| role.role == RoleName::Override);
+    let tenants: Vec<&str> = overrides.filter_map(|role| role.tenant.as_deref()).collect();
     let mut words = Vec::new();
     words.extend(has(RoleName::Active).then(|| "active".to_owned()));
     words.extend(tenants.iter().take(NAMED_TENANTS).map(|tenant| format!("for {tenant}")));
@@ -50,6 +51,7 @@ fn roles(roles: &[RoleAnswer]) -> String {
     );
     words.extend(has(RoleName::Shadow).then(|| "shadow".to_owned()));
     words.extend(has(RoleName::RolledBack).then(|| "rolled back".to_owned()));
+    words.extend(has(RoleName::Absent).then(|| "absent".to_owned()));
     if words.is_empty() { "installed".to_owned() } else { words.join(", ") }
 }
 
@@ -74,6 +76,10 @@ mod tests {
     #[case::more_than_are_named(
         json!([{"role": "override", "tenant": "0a"}, {"role": "override", "tenant": "0b"}, {"role": "override", "tenant": "0c"}]),
         "for 0a, for 0b, and 1 more"
+    )]
+    #[case::absent(
+        json!([{"role": "absent", "from": "override", "tenant": "0a", "why": "it is gone"}, {"role": "shadow"}]),
+        "shadow, absent"
     )]
     #[case::failed(json!([{"role": "rolled-back", "since": "2026-11-22T12:30:00Z"}]), "rolled back")]
     fn what_a_policy_does(#[case] answer: serde_json::Value, #[case] shown: &str) {

@@ -52,6 +52,15 @@ fn role(role: &RoleAnswer) -> String {
             "rolled back since {}: it failed too often, and is not tried again until it is activated",
             role.since.as_deref().unwrap_or("some time")
         ),
+        RoleName::Absent => format!(
+            "absent: it should be {}{with}, and is not: {}",
+            match (role.from, &role.tenant) {
+                (Some(RoleName::Shadow), _) => "watched".to_owned(),
+                (_, Some(tenant)) => format!("active for {tenant}"),
+                _ => "active".to_owned(),
+            },
+            role.why.as_deref().unwrap_or("nobody knows why")
+        ),
     }
 }
 
@@ -71,6 +80,8 @@ mod tests {
                 {"role": "override", "tenant": "0a330000000000000000000000000003", "config": {"limit": 3}},
                 {"role": "shadow", "config": {"limit": 4}},
                 {"role": "rolled-back", "since": "2026-11-22T11:00:00Z"},
+                {"role": "absent", "from": "active", "why": "it could not be loaded at the start: it is gone"},
+                {"role": "absent", "from": "shadow", "config": {"limit": 4}, "why": "it is gone"},
             ],
             "summary": "Lists what is read.", "config_schema": {"type": "object"},
             "imports": ["thermocline:policy/tables@0.1.0"], "exports": ["configure", "describe"],
