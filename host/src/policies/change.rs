@@ -15,7 +15,7 @@ use super::shadow::Shadow;
 use super::source::Source;
 use super::standing::{Chosen, Standing};
 use super::status::PolicySummary;
-use super::store::MAX_INSTALLED;
+use super::store::{MAX_INSTALLED, MAX_LOG_BYTES};
 use super::which::Which;
 use crate::Digest;
 use crate::policy::conformance::{self, Depth};
@@ -26,6 +26,14 @@ const NOTE_BYTES: usize = 1 << 10;
 
 /// Most tenants and shards that have a policy of their own: to try one out, and not to run many.
 pub const MAX_OVERRIDES: usize = 1000;
+
+/// Bytes of their configurations together: what the log adds up to must fit into the beginning of the next one, or no
+/// change could be written down any more.
+pub const MAX_OVERRIDES_CONFIG_BYTES: usize = 8 << 20;
+
+/// In the log, a character may take two bytes, and beside the configuration stand a few names and digests. Half of a log
+/// is for what it begins with; the policies that were active, are, and are watched have half of that.
+const _: () = assert!(2 * MAX_OVERRIDES_CONFIG_BYTES + MAX_OVERRIDES * 512 <= MAX_LOG_BYTES / 2 - MAX_LOG_BYTES / 8);
 
 /// Who did something that nobody put a name to.
 const SOMEBODY: &str = "unknown";
@@ -152,15 +160,26 @@ impl Policies {
             None => lineup.active.chosen.which,
             Some(scope) => lineup.overrides.get(&scope).unwrap_or(&lineup.active).chosen.which,
         });
-        let is_one_more = tenant.is_some_and(|scope| !lineup.overrides.contains_key(&scope));
-        let loaded = if is_one_more && lineup.overrides.len() >= MAX_OVERRIDES {
-            Err(ChangeError::TooManyOverrides { limit: MAX_OVERRIDES })
-        } else {
-            self.chosen(policy, config, &mut entry)
-        };
+        let room = tenant.map_or(Ok(()), |scope| self.room_for(scope, config.unwrap_or(NO_CONFIG)));
+        let loaded = room.and_then(|()| self.chosen(policy, config, &mut entry));
         let (entry, (loaded, chosen)) = self.write_down(entry, loaded)?;
         self.seat_at(tenant, loaded, chosen);
         Ok(entry)
+    }
+
+    /// Whether a tenant may have a policy of its own under this configuration.
+    fn room_for(&self, tenant: Scope, config: &str) -> Result<(), ChangeError> {
+        let standing = self.0.store.standing();
+        let others = standing.overrides.iter().filter(|(scope, _)| **scope != tenant);
+        let (count, bytes) =
+            others.fold((0, config.len()), |(count, bytes), (_, chosen)| (count + 1, bytes + chosen.config.len()));
+        if count >= MAX_OVERRIDES {
+            Err(ChangeError::TooManyOverrides { limit: MAX_OVERRIDES })
+        } else if bytes > MAX_OVERRIDES_CONFIG_BYTES {
+            Err(ChangeError::OverridesTooLarge { bytes, limit: MAX_OVERRIDES_CONFIG_BYTES })
+        } else {
+            Ok(())
+        }
     }
 
     /// Puts a policy in the place of another.

@@ -86,6 +86,17 @@ pub enum ChangeError {
         /// How many may be.
         limit: usize,
     },
+    /// Those that have one have configurations that are too large.
+    #[error(
+        "the configurations of single tenants' policies would take {bytes} bytes together, at most {limit}: give the \
+         policy a smaller one, or roll tenants back"
+    )]
+    OverridesTooLarge {
+        /// How many they would take.
+        bytes: usize,
+        /// How many they may take.
+        limit: usize,
+    },
     /// The share makes no sense.
     #[error("a share is more than 0 and at most 1, and {0} is not")]
     BadShare(f64),

@@ -1,7 +1,7 @@
 //! What operators change holds at once, for whom it is meant, and is written down.
 
 use thermocline::layer::ShardIndex;
-use thermocline::policies::{Action, MAX_INSTALLED, MAX_OVERRIDES, Scope, Which};
+use thermocline::policies::{Action, MAX_INSTALLED, MAX_OVERRIDES, MAX_OVERRIDES_CONFIG_BYTES, Scope, Which};
 use thermocline_tests::by_hand::ByHand;
 
 use super::*;
@@ -150,6 +150,26 @@ async fn so_many_tenants_have_a_policy_of_their_own_and_no_more() {
     let error = activate(MAX_OVERRIDES).unwrap_err().to_string();
     assert!(error.starts_with("1000 tenants have a policy of their own, and more may not"), "{error}");
     activate(7).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn configurations_of_tenants_policies_fit_into_the_log_together_or_are_refused() {
+    let world = World::new(0);
+    world.install(&lists("first", 0, 1.0)).await;
+    let largest = ENGINE.limits().config_bytes;
+    let activate = |number: usize, bytes: usize| {
+        let scope = format!("{number:032x}").parse().unwrap();
+        let config = format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - r#"{"a":""}"#.len()));
+        world.policies.activate(&reference("first"), Some(&config), Some(scope), &note())
+    };
+    let fit = MAX_OVERRIDES_CONFIG_BYTES / largest;
+    (0..fit).for_each(|number| drop(activate(number, largest).unwrap()));
+    let error = activate(fit, 10).unwrap_err().to_string();
+    assert!(error.contains("would take 8388618 bytes together, at most 8388608"), "{error}");
+    // In the place of a larger one there is room.
+    activate(0, largest - 10).unwrap();
+    activate(fit, 10).unwrap();
+    assert!(activate(0, largest).is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -439,7 +439,9 @@ fn status_of(error: &ChangeError) -> StatusCode {
         ChangeError::Reference(_) | ChangeError::BadShare(_) => StatusCode::BAD_REQUEST,
         ChangeError::Unknown(_) => StatusCode::NOT_FOUND,
         ChangeError::Ambiguous { .. } | ChangeError::InUse(_) | ChangeError::Nothing(_) => StatusCode::CONFLICT,
-        ChangeError::Full { .. } | ChangeError::TooManyOverrides { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        ChangeError::Full { .. } | ChangeError::TooManyOverrides { .. } | ChangeError::OverridesTooLarge { .. } => {
+            StatusCode::INSUFFICIENT_STORAGE
+        }
         ChangeError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
