@@ -32,6 +32,9 @@ pub(crate) struct PolicyRow {
     pub(crate) policy: String,
     pub(crate) name: String,
     pub(crate) version: String,
+    /// The version of the contract that it was built for, as far as it is known.
+    #[serde(default)]
+    pub(crate) contract: Option<String>,
     /// Of the component.
     pub(crate) sha256: String,
     pub(crate) size_bytes: u64,
@@ -220,6 +223,8 @@ pub(crate) struct LogEntry {
     to: Option<String>,
     name: Option<String>,
     version: Option<String>,
+    /// The version of the contract that an installed component was built for.
+    contract: Option<String>,
     config: Option<Value>,
     /// Of the shards, the share that is watched.
     share: Option<f64>,
@@ -246,6 +251,7 @@ impl From<PolicySummary> for PolicyRow {
             policy: summary.which.to_string(),
             name: summary.name,
             version: summary.version,
+            contract: summary.contract,
             sha256: summary.digest.to_string(),
             size_bytes: summary.size_bytes,
             installed_at: summary.installed_at,
@@ -316,7 +322,7 @@ mod tests {
     fn the_document_names_every_field_of_an_entry() {
         let full = r#"{"seq": 1, "at": "2026-11-22T12:30:00Z", "action": "shadow", "from": "built-in",
             "tenant": "0a330000000000000000000000000003", "to": "built-in", "name": "a", "version": "1.2.3",
-            "config": {}, "share": 0.5, "source": "a.wasm", "size_bytes": 7, "by": "a", "why": "b",
+            "contract": "0.2.0", "config": {}, "share": 0.5, "source": "a.wasm", "size_bytes": 7, "by": "a", "why": "b",
             "result": "refused", "error": "no"}"#;
         let entry: Entry = serde_json::from_str(full).unwrap();
         let Value::Object(fields) = serde_json::to_value(&entry).unwrap() else { panic!("no object") };

@@ -103,6 +103,7 @@ impl Policies {
         let policy = Policy::load_unconfigured(&self.0.engine, bytes)?;
         entry.name = policy.identity().name().map(str::to_owned);
         entry.version = policy.identity().version().map(str::to_owned);
+        entry.contract = Some(policy.contract().version().to_owned());
         let policy = policy.with_config(config)?;
         let conformance = conformance::check(&policy.aside(), Depth::Quick);
         let mut failed = conformance.checks.into_iter().filter_map(|check| Some((check.name, check.failure?)));
@@ -366,6 +367,7 @@ impl Policies {
             to: None,
             name: None,
             version: None,
+            contract: None,
             config: None,
             share: None,
             source: None,

@@ -20,7 +20,7 @@ use super::which::Which;
 use crate::Digest;
 use crate::clock::{Clock, SystemClock};
 use crate::layer::TenantShardId;
-use crate::policy::{BUILT_IN, Engine, Judge, NO_CONFIG, Policy, PolicyError, PolicyIdentity, RESIDENT_SET};
+use crate::policy::{BUILT_IN, Contract, Engine, Judge, NO_CONFIG, Policy, PolicyError, PolicyIdentity, RESIDENT_SET};
 
 /// Where a policy came from that an embedder handed over.
 const HANDED_OVER: &str = "handed over by the program";
@@ -112,6 +112,7 @@ impl Policies {
             let installed = Installed {
                 name: identity.name().unwrap_or_default().to_owned(),
                 version: identity.version().unwrap_or_default().to_owned(),
+                contract: Some(policy.contract().version().to_owned()),
                 size_bytes: policy.size_bytes() as u64,
                 at: told_at(&clock),
                 by: HOST.into(),
@@ -302,7 +303,7 @@ impl Policies {
     pub fn list(&self) -> Vec<PolicySummary> {
         let (standing, lineup) = (self.0.store.standing(), self.lineup());
         let mut all = BTreeMap::new();
-        all.insert(Which::BuiltIn, summary(Which::BuiltIn, &BUILT_IN, RESIDENT_SET.len()));
+        all.insert(Which::BuiltIn, summary(Which::BuiltIn, &BUILT_IN, RESIDENT_SET.len(), Some(Contract::NEWEST)));
         for (digest, installed) in &standing.installed {
             let which = Which::Component(*digest);
             let summary = PolicySummary {
@@ -310,6 +311,7 @@ impl Policies {
                 digest: *digest,
                 name: installed.name.clone(),
                 version: installed.version.clone(),
+                contract: installed.contract.clone(),
                 size_bytes: installed.size_bytes,
                 installed_at: Some(installed.at.clone()),
                 installed_by: Some(installed.by.clone()),
@@ -322,13 +324,13 @@ impl Policies {
         for seat in [&*lineup.active].into_iter().chain(lineup.overrides.values().map(|seat| &**seat)).chain(shadow) {
             // One that an embedder handed over need not be in the store.
             let which = seat.chosen.which;
-            let summary = all
-                .entry(which)
-                .or_insert_with(|| summary(which, seat.policy().identity(), seat.policy().size_bytes()));
+            let summary = all.entry(which).or_insert_with(|| {
+                summary(which, seat.policy().identity(), seat.policy().size_bytes(), Some(seat.policy().contract()))
+            });
             summary.roles.push((PolicyRole::of(seat.place), Some(seat.chosen.config.clone())));
         }
         for Absent { place, chosen, since, why, taken_back } in &lineup.absent {
-            let nameless = || summary(chosen.which, &PolicyIdentity::unnamed(chosen.which.digest()), 0);
+            let nameless = || summary(chosen.which, &PolicyIdentity::unnamed(chosen.which.digest()), 0, None);
             let roles = &mut all.entry(chosen.which).or_insert_with(nameless).roles;
             let role = PolicyRole::Absent { from: Box::new(PolicyRole::of(*place)), why: why.clone() };
             roles.push((role, Some(chosen.config.clone())));
@@ -425,12 +427,13 @@ pub(super) fn told_at(clock: &dyn Clock) -> String {
     humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch).to_string()
 }
 
-fn summary(which: Which, identity: &PolicyIdentity, size_bytes: usize) -> PolicySummary {
+fn summary(which: Which, identity: &PolicyIdentity, size_bytes: usize, contract: Option<Contract>) -> PolicySummary {
     PolicySummary {
         which,
         digest: identity.digest(),
         name: identity.name().unwrap_or_default().to_owned(),
         version: identity.version().unwrap_or_default().to_owned(),
+        contract: contract.map(|contract| contract.version().to_owned()),
         size_bytes: size_bytes as u64,
         installed_at: None,
         installed_by: None,

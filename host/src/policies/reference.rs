@@ -205,8 +205,15 @@ mod tests {
         let installed = installed.iter().map(|(digits, name, version)| {
             let text = String::new();
             let (name, version) = ((*name).to_owned(), (*version).to_owned());
-            let installed =
-                Installed { name, version, size_bytes: 1, at: text.clone(), by: text.clone(), source: text };
+            let installed = Installed {
+                name,
+                version,
+                contract: None,
+                size_bytes: 1,
+                at: text.clone(),
+                by: text.clone(),
+                source: text,
+            };
             (digest(digits), installed)
         });
         Standing { installed: installed.collect(), ..Standing::default() }

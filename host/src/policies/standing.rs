@@ -43,6 +43,9 @@ pub struct Installed {
     pub name: String,
     /// What it calls its version.
     pub version: String,
+    /// The version of the contract that it was built for; absent where a host of before did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
     /// Its size.
     pub size_bytes: u64,
     /// When it was installed, as the log has it.
@@ -147,6 +150,7 @@ impl Standing {
         let installed = Installed {
             name: entry.name.clone().unwrap_or_default(),
             version: entry.version.clone().unwrap_or_default(),
+            contract: entry.contract.clone(),
             size_bytes: entry.size_bytes.unwrap_or_default(),
             at: entry.at.clone(),
             by: entry.by.clone(),
@@ -306,6 +310,7 @@ pub(super) mod tests {
         let install = Entry {
             name: Some("hot".into()),
             version: Some("1.2.3".into()),
+            contract: Some("0.2.0".into()),
             size_bytes: Some(9),
             source: Some("hot.wasm".into()),
             ..entry(Action::Install, 1)
@@ -313,6 +318,7 @@ pub(super) mod tests {
         let installed = Installed {
             name: "hot".into(),
             version: "1.2.3".into(),
+            contract: Some("0.2.0".into()),
             size_bytes: 9,
             at: install.at.clone(),
             by: "anna".into(),

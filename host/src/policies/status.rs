@@ -37,6 +37,8 @@ pub struct PolicySummary {
     pub name: String,
     /// What it calls its version.
     pub version: String,
+    /// The version of the contract that it was built for, as far as it is known.
+    pub contract: Option<String>,
     /// Its size.
     pub size_bytes: u64,
     /// When it was installed; absent for the built-in one.

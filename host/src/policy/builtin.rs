@@ -24,12 +24,13 @@ pub(crate) static BUILT_IN: LazyLock<PolicyIdentity> =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Engine, Limits, NO_CONFIG, Policy};
+    use crate::policy::{Contract, Engine, Limits, NO_CONFIG, Policy};
 
     #[test]
     fn it_is_known_who_it_is() {
         let engine = Engine::new(Limits::default()).unwrap();
         let policy = Policy::load(&engine, RESIDENT_SET, NO_CONFIG).unwrap();
         assert_eq!(policy.identity(), &*BUILT_IN);
+        assert_eq!(policy.contract(), Contract::NEWEST);
     }
 }

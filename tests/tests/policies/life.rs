@@ -189,7 +189,7 @@ async fn the_log_says_who_changed_what_from_which_to_which_and_why() {
         world.log(),
         [
             format!(
-                r#"{{"seq":1,"at":"2023-11-14T22:13:20Z","action":"install",{named},"source":"given","size_bytes":{size},"by":"ada","why":"to see","result":"ok"}}"#
+                r#"{{"seq":1,"at":"2023-11-14T22:13:20Z","action":"install",{named},"contract":"0.2.0","source":"given","size_bytes":{size},"by":"ada","why":"to see","result":"ok"}}"#
             ),
             format!(
                 r#"{{"seq":2,"at":"2023-11-14T22:13:25Z","action":"activate","from":"built-in",{named},"config":{{}},"by":"ada","why":"to see","result":"ok"}}"#

@@ -22,12 +22,13 @@ pub(crate) fn list(args: &ListArgs) -> anyhow::Result<Verdict> {
 }
 
 fn table(policies: &[PolicyRow]) -> Table {
-    let mut table = Table::new(&["NAME", "VERSION", "POLICY", "ROLE", ">SIZE", "INSTALLED", "BY"]);
+    let mut table = Table::new(&["NAME", "VERSION", "CONTRACT", "POLICY", "ROLE", ">SIZE", "INSTALLED", "BY"]);
     for policy in policies {
         let or_dash = |shown: &Option<String>| shown.clone().unwrap_or_else(|| "-".into());
         table.row([
             policy.name.clone(),
             policy.version.clone(),
+            or_dash(&policy.contract),
             digest(&policy.policy),
             roles(&policy.roles),
             bytes(policy.size_bytes),

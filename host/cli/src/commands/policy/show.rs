@@ -23,6 +23,7 @@ fn card(details: &PolicyDetails) -> anyhow::Result<Card> {
     let mut card = Card::default();
     card.field("name", &row.name);
     card.field("version", &row.version);
+    card.field("contract", row.contract.as_deref().unwrap_or_default());
     card.field("summary", &details.summary);
     card.field("digest", &format!("sha256:{}", row.sha256));
     card.field("size", &format!("{} ({} bytes)", bytes(row.size_bytes), row.size_bytes));
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn a_card_has_all_that_is_known() {
         let details = json!({
-            "policy": format!("sha256:{}", "ab".repeat(32)), "name": "hot-first", "version": "1.2.3",
+            "policy": format!("sha256:{}", "ab".repeat(32)), "name": "hot-first", "version": "1.2.3", "contract": "0.2.0",
             "sha256": "ab".repeat(32), "size_bytes": 49_152, "installed_at": "2026-11-22T12:30:00Z",
             "installed_by": "alice@laptop (says 127.0.0.1)", "source": "hot-first.wasm",
             "roles": [

@@ -12,7 +12,8 @@ use thermocline::policies::{
 use super::*;
 use crate::serve::auth::PublicKey;
 use crate::serve::auth::tests::{pair, pem, token};
-use crate::serve::policy_service::{Shown, Uploaded};
+use crate::serve::policy_service::Shown;
+use thermocline::policies::source::Upload;
 
 const HOT: &str = "hot";
 const WASM: &[u8] = b"\0asm and more";
@@ -68,6 +69,7 @@ fn hot() -> PolicySummary {
         digest: Digest::of(WASM),
         name: HOT.into(),
         version: "1.2.3".into(),
+        contract: Some("0.2.0".into()),
         size_bytes: WASM.len() as u64,
         installed_at: Some("2026-11-22T12:30:00Z".into()),
         installed_by: Some("alice".into()),
@@ -108,12 +110,12 @@ impl PolicyService for Fake {
 
     async fn install(
         &self,
-        component: Uploaded,
+        component: Upload,
         pin: Option<Digest>,
         config: Option<String>,
         note: Note,
     ) -> Result<PolicySummary, ChangeError> {
-        let Uploaded { name, bytes } = component;
+        let Upload { name, bytes } = component;
         self.change(format!("install {name} of {} pin {pin:?} config {config:?} {note:?}", bytes.len())).await?;
         self.installed.lock().unwrap().push(hot());
         Ok(hot())
