@@ -213,7 +213,8 @@ pub(crate) struct LogEntry {
     seq: u64,
     /// When, as in `2026-11-22T12:30:00Z`.
     at: String,
-    /// `install`, `remove`, `shadow`, `end-shadow`, `activate` or `rollback`.
+    /// `install`, `remove`, `shadow`, `end-shadow`, `activate`, `rollback` or
+    /// `end-overrides`.
     action: String,
     /// For whom; absent where it is for all.
     tenant: Option<String>,

@@ -123,7 +123,7 @@ impl Policies {
         let standing = self.0.store.standing();
         let found = policy.resolve(&standing).and_then(|which| {
             self.meant(&mut entry, which, &standing);
-            let Which::Component(digest) = which else { return Err(ChangeError::InUse(policy.to_string())) };
+            let Which::Component(digest) = which else { return Err(ChangeError::BuiltIn) };
             let lineup = self.lineup();
             let seats = lineup.overrides.values().chain([&lineup.active]);
             let mut used = seats.chain(lineup.shadow.as_ref().map(|shadow| &shadow.seat));
@@ -259,6 +259,25 @@ impl Policies {
         lineup.shadow = None;
         lineup.settle(Place::Watched);
         self.set_lineup(lineup);
+        Ok(entry)
+    }
+
+    /// Takes from every tenant the policy of its own: the one that decides for all decides for them, too.
+    ///
+    /// # Errors
+    /// If none has one.
+    pub fn end_overrides(&self, note: &Note) -> Result<Entry, ChangeError> {
+        let _changing = self.begin_change();
+        let found = match self.0.store.standing().overrides.len() {
+            0 => Err(ChangeError::Nothing("no tenant has a policy of its own: there is nothing to undo".into())),
+            _ => Ok(()),
+        };
+        let (entry, ()) = self.write_down(self.entry(Action::EndOverrides, note), found)?;
+        let mut lineup = Lineup::clone(&self.lineup());
+        lineup.overrides.clear();
+        lineup.absent.retain(|absent| !matches!(absent.place, Place::For(_)));
+        self.set_lineup(lineup);
+        self.0.rollbacks.commanded.fetch_add(1, Ordering::Relaxed);
         Ok(entry)
     }
 

@@ -28,6 +28,8 @@ pub enum Action {
     Activate,
     /// The one that decided before decides again.
     Rollback,
+    /// No tenant has a policy of its own any more.
+    EndOverrides,
 }
 
 /// What came of it.

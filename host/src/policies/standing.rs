@@ -142,6 +142,10 @@ impl Standing {
                 self.shadow = Some(Shadowed { chosen: to, tenant: entry.tenant, share, since: entry.at.clone() });
             }
             Action::EndShadow => self.shadow = None,
+            Action::EndOverrides => {
+                self.overrides.clear();
+                self.overrides_since.clear();
+            }
         }
     }
 
@@ -400,7 +404,8 @@ pub(super) mod tests {
         let standing = after([own.clone()]);
         assert_eq!(standing.overrides, BTreeMap::from([(scope(7), with(1, "[]"))]));
         assert_eq!(standing.active, Chosen::default());
-        assert_eq!(after([own, for_tenant(entry(Action::Rollback, 0))]).overrides, BTreeMap::new());
+        assert_eq!(after([own.clone(), for_tenant(entry(Action::Rollback, 0))]).overrides, BTreeMap::new());
+        assert_eq!(after([own, Entry::plain(Action::EndOverrides)]), Standing { seq: 2, ..Standing::default() });
     }
 
     #[test]
@@ -472,6 +477,7 @@ pub(super) mod tests {
             Action::EndShadow,
             Action::Activate,
             Action::Rollback,
+            Action::EndOverrides,
         ]);
         let config = prop::option::of(prop::sample::select(vec!["{}", "{\"days\":\n1}", " [1, \"\\n\"] "]));
         let policy = || prop::option::of(0_u8..4);

@@ -114,7 +114,7 @@ async fn what_is_in_use_is_not_removed_and_what_is_not_goes() {
     let error = world.policies.remove(&reference("first"), &note()).unwrap_err().to_string();
     assert!(error.contains("first is in use"), "{error}");
     let error = world.policies.remove(&reference("built-in"), &note()).unwrap_err().to_string();
-    assert!(error.contains("in use"), "{error}");
+    assert!(error.contains("is part of the host, and stays"), "{error}");
     world.policies.rollback(None, &note()).unwrap();
     world.policies.remove(&reference("first"), &note()).unwrap();
     let error = world.policies.activate(&PolicyRef::of(digest), None, None, &note()).unwrap_err().to_string();
@@ -150,6 +150,32 @@ async fn so_many_tenants_have_a_policy_of_their_own_and_no_more() {
     let error = activate(MAX_OVERRIDES).unwrap_err().to_string();
     assert!(error.starts_with("1000 tenants have a policy of their own, and more may not"), "{error}");
     activate(7).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_tenant_goes_back_to_what_decides_for_all_at_once() {
+    let world = World::new(3);
+    world.install(&lists("first", 0, 1.0)).await;
+    world.install(&lists("second", 1, 1.0)).await;
+    let host = world.start();
+    world.activate("second");
+    for scope in [Scope::Tenant(id(1).tenant), Scope::Tenant(id(3).tenant)] {
+        world.policies.activate(&reference("first"), None, Some(scope), &note()).unwrap();
+    }
+    world.pass(PERIOD * 2).await;
+    assert_eq!([world.listed(1).await.0, world.listed(2).await.0, world.listed(3).await.0], [[0], [1], [0]]);
+    let entry = world.policies.end_overrides(&note()).unwrap();
+    assert_eq!((entry.action, entry.why.as_deref()), (Action::EndOverrides, Some("to see")));
+    assert_eq!(host.status().overrides, []);
+    assert_eq!(world.roles("first"), []);
+    world.pass(PERIOD * 2).await;
+    assert_eq!([world.listed(1).await.0, world.listed(2).await.0, world.listed(3).await.0], [[1], [1], [1]]);
+    assert_eq!(world.policies.rollbacks(), (0, 1));
+    let error = world.policies.end_overrides(&note()).unwrap_err().to_string();
+    assert!(error.contains("no tenant has a policy of its own"), "{error}");
+    // Also for whoever reads the log.
+    let world = world.restarted();
+    assert_eq!(world.policies.overrides().len(), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -152,6 +152,9 @@ pub struct RollbackArgs {
     /// Only this tenant, or one shard of it: back to the policy that decides for all
     #[arg(long, value_name = "TENANT")]
     pub tenant: Option<Scope>,
+    /// Every tenant that has a policy of its own: back to the policy that decides for all
+    #[arg(long, conflicts_with = "tenant")]
+    pub all_tenants: bool,
     /// For the log
     #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,

@@ -37,6 +37,7 @@ pub(crate) trait PolicyService: Debug + Send + Sync + 'static {
     ) -> Result<Entry, ChangeError>;
     async fn end_shadow(&self, note: Note) -> Result<Entry, ChangeError>;
     async fn rollback(&self, tenant: Option<Scope>, note: Note) -> Result<Entry, ChangeError>;
+    async fn end_overrides(&self, note: Note) -> Result<Entry, ChangeError>;
     fn list(&self) -> Vec<PolicySummary>;
     async fn show(&self, policy: PolicyRef) -> Result<Shown, ChangeError>;
     fn shadow_status(&self) -> Option<ShadowStatus>;
@@ -104,6 +105,11 @@ impl PolicyService for Policies {
     async fn rollback(&self, tenant: Option<Scope>, note: Note) -> Result<Entry, ChangeError> {
         let policies = self.clone();
         Compute::Threads.run(move || Policies::rollback(&policies, tenant, &note)).await?
+    }
+
+    async fn end_overrides(&self, note: Note) -> Result<Entry, ChangeError> {
+        let policies = self.clone();
+        Compute::Threads.run(move || Policies::end_overrides(&policies, &note)).await?
     }
 
     fn list(&self) -> Vec<PolicySummary> {

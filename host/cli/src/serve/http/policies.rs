@@ -362,6 +362,39 @@ pub(super) async fn rollback(
     turn.change(&api, |service| async move { Ok(Json(service.policies().rollback(tenant, note).await?)) }).await
 }
 
+/// Take from every tenant the policy of its own
+///
+/// The one that decides for all decides for them, too.
+#[utoipa::path(
+    delete,
+    path = "/v1/policy_overrides",
+    tag = "policies",
+    params(Reason),
+    responses(
+        (status = 200, description = "No tenant has one any more", body = LogEntry),
+        (status = 400, description = "Not understood", body = Msg),
+        (status = 401, description = "No token, or none that is valid", body = Msg),
+        (status = 403, description = "The token's scope does not allow it", body = Msg),
+        (status = 408, description = "The body did not arrive in time", body = Msg),
+        (status = 409, description = "None had one", body = Msg),
+        (status = 413, description = "The body is larger than bodies may be", body = Msg),
+        (status = 500, description = "A bug ended it; the log says whether it holds", body = Msg),
+        (status = 503, description = "Too many changes at once, or the store cannot be written", body = Msg),
+        (status = 504, description = "It takes longer than a change may; it goes on", body = Msg),
+        (status = 507, description = "There is no room for it in the store or its log", body = Msg),
+    ),
+    security(("token" = []))
+)]
+pub(super) async fn end_overrides(
+    State(api): State<Arc<Api>>,
+    Extension(turn): Extension<Turn>,
+    By(by): By,
+    query: Result<Query<Reason>, QueryRejection>,
+) -> Result<Json<Entry>, ApiError> {
+    let note = reason(by, query)?;
+    turn.change(&api, |service| async move { Ok(Json(service.policies().end_overrides(note).await?)) }).await
+}
+
 /// Who changed what, and what was refused
 #[utoipa::path(
     get,
@@ -466,7 +499,9 @@ fn status_of(error: &ChangeError) -> StatusCode {
         }
         ChangeError::Reference(_) | ChangeError::BadShare(_) => StatusCode::BAD_REQUEST,
         ChangeError::Unknown(_) => StatusCode::NOT_FOUND,
-        ChangeError::Ambiguous { .. } | ChangeError::InUse(_) | ChangeError::Nothing(_) => StatusCode::CONFLICT,
+        ChangeError::Ambiguous { .. } | ChangeError::InUse(_) | ChangeError::BuiltIn | ChangeError::Nothing(_) => {
+            StatusCode::CONFLICT
+        }
         ChangeError::Full { .. } | ChangeError::TooManyOverrides { .. } | ChangeError::OverridesTooLarge { .. } => {
             StatusCode::INSUFFICIENT_STORAGE
         }

@@ -149,6 +149,10 @@ impl PolicyService for Fake {
         self.entry(Action::EndShadow, format!("end {note:?}")).await
     }
 
+    async fn end_overrides(&self, note: Note) -> Result<Entry, ChangeError> {
+        self.entry(Action::EndOverrides, format!("end overrides {note:?}")).await
+    }
+
     async fn rollback(&self, tenant: Option<Scope>, note: Note) -> Result<Entry, ChangeError> {
         self.entry(Action::Rollback, format!("rollback {tenant:?} {note:?}")).await
     }
@@ -247,6 +251,7 @@ const NOTE: &str = r#"Note { by: "alice@laptop (says a client)", why: Some("a tr
     "shadow shadow None Share { tenant: None, share: 1.0 } NOTE"
 )]
 #[case::end("DELETE", "/v1/policy_shadow?why=a+try", "", "end NOTE")]
+#[case::end_overrides("DELETE", "/v1/policy_overrides?why=a+try", "", "end overrides NOTE")]
 #[case::rollback("POST", "/v1/policy_rollback", r#"{"why": "a try"}"#, "rollback None NOTE")]
 #[case::remove("DELETE", "/v1/policy/rollback?why=a%20try", "", "remove rollback NOTE")]
 #[tokio::test]
@@ -459,6 +464,7 @@ fn bearer(claims: Value) -> String {
 #[case::read_activates_nothing("read", "POST", "/v1/policy/hot/activate", 403)]
 #[case::read_watches_nothing("read", "POST", "/v1/policy/hot/shadow", 403)]
 #[case::read_ends_nothing("read", "DELETE", "/v1/policy_shadow", 403)]
+#[case::read_ends_no_override("read", "DELETE", "/v1/policy_overrides", 403)]
 #[case::read_rolls_nothing_back("read", "POST", "/v1/policy_rollback", 403)]
 #[case::read_removes_nothing("read", "DELETE", "/v1/policy/hot", 403)]
 #[case::tenant_does_not_look("tenant", "GET", "/v1/policy", 403)]
