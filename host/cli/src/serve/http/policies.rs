@@ -421,10 +421,13 @@ pub(super) async fn policy_log(
     if !(1..=MAX_ENTRIES).contains(&limit) {
         return Err(ApiError::bad_request(format!("limit={limit}: expected a number from 1 to {MAX_ENTRIES}")));
     }
-    let mut entries = api.service.policies().log(after.unwrap_or_default(), limit + 1).await?;
-    let more = entries.len() > limit;
-    entries.truncate(limit);
-    let next = entries.last().filter(|_| more).map(|entry| entry.seq);
+    let policies = api.service.policies();
+    let entries = policies.log(after.unwrap_or_default(), limit).await?;
+    // Large entries come in smaller pages, so that their number does not tell whether there are more.
+    let next = match entries.last().map(|entry| entry.seq) {
+        Some(last) if !policies.log(last, 1).await?.is_empty() => Some(last),
+        _ => None,
+    };
     Ok(Json(LogPage { entries, next }))
 }
 
