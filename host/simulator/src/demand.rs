@@ -1,6 +1,6 @@
 //! What is read after a failover.
 
-use crate::dense::{Dense, Id};
+use crate::dense::Dense;
 use crate::needs::NeedId;
 use crate::store::{LayerId, Store};
 use crate::trace::{Access, Op};

@@ -20,8 +20,8 @@ pub struct Row {
     pub policy: String,
     /// What the standby may hold, as a share of the bytes that are resident on the attached side.
     pub budget: f64,
-    /// Of the page reads in the first 10 s after the failovers, the share that finds all its layers on the standby.
-    /// `None` where there are none.
+    /// Of the page reads in the first 10 s after a failover, the share that finds all its layers on the standby: the
+    /// mean over the failovers that reads follow. `None` where there are none.
     pub hit_10s: Option<f64>,
     /// The same of the first minute.
     pub hit_60s: Option<f64>,

@@ -1,6 +1,6 @@
 //! The simulation: one pass over a trace, with all policies side by side.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -72,37 +72,39 @@ pub enum SimulationError {
     Heatmap(#[from] DecodeError),
 }
 
-/// Reads and hits of all failovers so far.
+/// The sums over all failovers so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
-    hits: [f64; 3],
-    reads: [u64; 3],
+    /// Of each window: shares of reads that were hits, and how many failovers had reads at all.
+    shares: [(f64, u32); 3],
     held_bytes: u64,
     fetched_bytes: u64,
     unread_bytes: u64,
     failovers: u32,
 }
 
-#[allow(clippy::cast_precision_loss, reason = "counts of reads, of which a share is taken")]
 impl Tally {
+    #[allow(clippy::cast_precision_loss, reason = "counts of reads, of which a share is taken")]
     fn add(&mut self, hits: [f64; 3], reads: [u64; 3]) {
-        self.hits.iter_mut().zip(hits).for_each(|(sum, hits)| *sum += hits);
-        self.reads.iter_mut().zip(reads).for_each(|(sum, reads)| *sum += reads);
         self.failovers += 1;
+        for ((sum, count), (hits, reads)) in self.shares.iter_mut().zip(hits.into_iter().zip(reads)) {
+            if reads > 0 {
+                *sum += hits / reads as f64;
+                *count += 1;
+            }
+        }
     }
 
     fn row(&self, policy: &str, budget: f64, failures: &[String]) -> Row {
-        let share = |window: usize| {
-            let (hits, reads) = (self.hits.get(window)?, *self.reads.get(window)?);
-            (reads > 0).then(|| hits / reads as f64)
-        };
+        let [hit_10s, hit_60s, hit_600s] =
+            self.shares.map(|(sum, count)| (count > 0).then(|| sum / f64::from(count)));
         let mean = |sum: u64| sum / u64::from(self.failovers.max(1));
         Row {
             policy: policy.into(),
             budget,
-            hit_10s: share(0),
-            hit_60s: share(1),
-            hit_600s: share(2),
+            hit_10s,
+            hit_60s,
+            hit_600s,
             bytes_held: mean(self.held_bytes),
             bytes_fetched: mean(self.fetched_bytes),
             bytes_unread: mean(self.unread_bytes),
@@ -133,6 +135,8 @@ struct World<'a> {
     limits: Vec<Tally>,
     /// What was resident when the last heatmap was made, bytes.
     resident_bytes: u64,
+    /// The layers that there were when the last heatmap was made: no heatmap lists others.
+    listable: HashSet<LayerId>,
 }
 
 /// Runs `trace` once, with every contestant's standbys beside each other. `layers`: those that the database has; without
@@ -177,6 +181,7 @@ pub fn simulate(
         nothing: Tally::default(),
         limits: vec![Tally::default(); settings.budgets.len()],
         resident_bytes: 0,
+        listable: HashSet::new(),
     };
     world.follow(0);
     world.run(&failovers, &mut progress)?;
@@ -258,6 +263,7 @@ impl World<'_> {
             checkpoint_distance: self.settings.rules.checkpoint_distance_bytes,
         };
         self.resident_bytes = self.attached.resident_bytes();
+        self.listable = self.store.live().iter().copied().collect();
         let numbers: HashMap<LayerName, LayerId> =
             self.store.live().iter().map(|layer| (self.store.layer(*layer).name, *layer)).collect();
         for lane in &mut self.lanes {
@@ -285,6 +291,7 @@ impl World<'_> {
             lane.standby.advance(now_ms);
             let held = lane.standby.held();
             let found = hits(demand, |layer| held.contains_key(&layer));
+            if std::env::var_os("DBG").is_some() { println!("DBG {} {} {} {:?} {:?}", now_ms, lane.policy, lane.budget, found, reads); }
             lane.tally.add(found.map(|hits| hits as f64), reads);
             let mut read: Vec<LayerId> = demand.iter().flat_map(|demand| &demand.layers).copied().collect();
             read.sort_unstable();
@@ -295,10 +302,16 @@ impl World<'_> {
             lane.tally.unread_bytes += lane.standby.fetched_bytes() - read_bytes;
         }
         let size = |layer| self.store.layer(layer).size_bytes;
-        let windows = [0, 1, 2].map(|window| Clairvoyant::new(demand, window, size));
+        let servable: Vec<Demand> = demand
+            .iter()
+            .filter(|demand| demand.layers.iter().all(|layer| self.listable.contains(layer)))
+            .cloned()
+            .collect();
+        let windows = [0, 1, 2].map(|window| Clairvoyant::new(&servable, window, size));
         for (tally, &budget) in self.limits.iter_mut().zip(&self.settings.budgets) {
             let budget_bytes = share_of(budget, self.resident_bytes);
             let limits = windows.each_ref().map(|window| window.limit(budget_bytes));
+            if std::env::var_os("DBG").is_some() { println!("DBG {} clair {} {:?} {:?}", now_ms, budget, limits, reads); }
             tally.add(limits, reads);
             let [.., longest] = &windows;
             let fetched = budget_bytes.min(longest.needed_bytes());

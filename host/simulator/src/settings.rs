@@ -60,7 +60,7 @@ pub const MAX_BUDGET: f64 = 100.0;
 /// The shortest period.
 pub const MIN_PERIOD_MS: u32 = 1000;
 
-/// Unless a size is set, so many layers hold a trace's database.
+/// Unless a size is set, at most so many layers hold a trace's database, or half of that.
 const USUAL_LAYERS: u64 = 512;
 /// A pageserver's layers are no larger.
 const LARGEST_LAYER_BYTES: u64 = 128 << 20;

@@ -6,7 +6,7 @@
 //! distance from the newest LSN end, from the top down. Passes sort by the lowest digit and drop it,
 //! so that after the last one the row is all that is left of a key.
 
-use thermocline_policy::Marks;
+use thermocline_policy::{Marks, Standing};
 
 /// Rows to list, in download order.
 pub(crate) struct Listed {
@@ -42,17 +42,13 @@ fn looked_up(mark: u8) -> Class {
     CLASSES[mark as usize]
 }
 
-/// Resident and visible, or inherited and visible. What is resident is no longer inherited, whatever
-/// the marks say.
+/// Resident and visible, or inherited and visible.
 const fn class(marks: Marks) -> Class {
-    if !marks.is_visible() {
-        UNLISTED
-    } else if marks.is_resident() || marks.is_inherited() {
-        if marks.is_l0() { HOT_L0 } else { HOT }
-    } else if marks.is_inherited_cold() {
-        COLD
-    } else {
-        UNLISTED
+    match marks.standing() {
+        Standing::Resident | Standing::Inherited if marks.is_l0() => HOT_L0,
+        Standing::Resident | Standing::Inherited => HOT,
+        Standing::InheritedCold => COLD,
+        Standing::None => UNLISTED,
     }
 }
 

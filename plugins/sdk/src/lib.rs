@@ -45,6 +45,8 @@ mod columns;
 #[doc(hidden)]
 pub mod component;
 mod export;
+pub mod history;
+mod hottest;
 mod marks;
 mod policy;
 mod reasons;
@@ -52,7 +54,8 @@ mod settings;
 mod tables;
 
 pub use columns::{Columns, Queue};
-pub use marks::Marks;
+pub use hottest::HottestFirst;
+pub use marks::{Marks, Standing};
 pub use policy::{Description, Level, Policy, Selection, Tenant, log};
 #[cfg(not(target_arch = "wasm32"))]
 pub use reasons::with_reasons;

@@ -63,6 +63,36 @@ impl Marks {
     }
 }
 
+/// What a layer's marks make of it, for a heatmap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// On disk, and needed.
+    Resident,
+    /// Taken over as hot, not here yet, and needed.
+    Inherited,
+    /// Taken over as cold, not here, and needed.
+    InheritedCold,
+    /// No read needs it, or it is neither here nor taken over.
+    None,
+}
+
+impl Marks {
+    /// What is on disk is no longer inherited, whatever the marks say.
+    pub const fn standing(self) -> Standing {
+        if !self.is_visible() {
+            Standing::None
+        } else if self.is_resident() {
+            Standing::Resident
+        } else if self.is_inherited() {
+            Standing::Inherited
+        } else if self.is_inherited_cold() {
+            Standing::InheritedCold
+        } else {
+            Standing::None
+        }
+    }
+}
+
 impl std::ops::BitOr for Marks {
     type Output = Marks;
 
@@ -79,6 +109,8 @@ impl std::ops::BitOrAssign for Marks {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     const CONTRACT: &str = include_str!("../../../wit/policy.wit");
@@ -101,5 +133,22 @@ mod tests {
         assert!(!marks.is_visible() && !marks.is_inherited() && !marks.is_inherited_cold());
         assert!(!marks.has(Marks::RESIDENT | Marks::VISIBLE), "both, or it has not");
         assert!(marks.has(Marks::NONE));
+    }
+
+    const INHERITED_BOTH_WAYS: Marks = Marks::INHERITED.with(Marks::INHERITED_COLD);
+
+    #[rstest]
+    #[case::resident(Marks::RESIDENT, Standing::Resident)]
+    #[case::inherited(Marks::INHERITED, Standing::Inherited)]
+    #[case::inherited_cold(Marks::INHERITED_COLD, Standing::InheritedCold)]
+    #[case::inherited_both_ways(INHERITED_BOTH_WAYS, Standing::Inherited)]
+    #[case::here_by_now(Marks::RESIDENT | INHERITED_BOTH_WAYS, Standing::Resident)]
+    #[case::elsewhere(Marks::NONE, Standing::None)]
+    #[case::a_mark_of_a_later_host(Marks(0b1100_0000), Standing::None)]
+    fn a_layer_that_is_needed_stands_as_its_marks_say(#[case] marks: Marks, #[case] standing: Standing) {
+        for kind in [Marks::NONE, Marks::DELTA, Marks::DELTA | Marks::L0] {
+            assert_eq!((marks | kind | Marks::VISIBLE).standing(), standing);
+            assert_eq!((marks | kind).standing(), Standing::None, "covered");
+        }
     }
 }

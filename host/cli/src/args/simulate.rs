@@ -6,26 +6,38 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use thermocline::policy::{BadPin, PolicyFile};
+use thermocline::policy::{BadPin, PolicyFile, RESIDENT_SET};
 use thermocline_simulator::Room;
 use thermocline_simulator::trace::Kind;
 
-use crate::policy::shipped::Shipped;
+use crate::policy::shipped::{SHIPPED, shipped};
+
+/// The policy that the others are compared with.
+const TODAY: &str = "resident-set";
 
 /// A policy that takes part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entrant {
-    /// One that comes with this command.
-    Shipped(Shipped),
+    /// One that comes with the host or this command: its name and its component.
+    Shipped(&'static str, &'static [u8]),
     /// A component's file.
     File(PolicyFile),
 }
 
 impl Entrant {
+    /// The policy of today's practice, which always takes part.
+    pub const TODAY: Entrant = Entrant::Shipped(TODAY, RESIDENT_SET);
+
+    /// Those that come with this command.
+    pub fn all_shipped() -> impl Iterator<Item = Entrant> {
+        SHIPPED.iter().map(|shipped| Entrant::Shipped(shipped.name, shipped.component))
+    }
+
     fn from_os(text: OsString) -> Result<Self, BadPin> {
-        match text.to_str().and_then(Shipped::by_name) {
-            Some(shipped) => Ok(Entrant::Shipped(shipped)),
-            None => PolicyFile::from_os(text).map(Entrant::File),
+        match text.to_str() {
+            Some(TODAY) => Ok(Entrant::TODAY),
+            Some(name) if let Some(shipped) = shipped(name) => Ok(Entrant::Shipped(shipped.name, shipped.component)),
+            _ => PolicyFile::from_os(text).map(Entrant::File),
         }
     }
 }

@@ -4,4 +4,5 @@ pub mod build;
 pub(crate) mod fixture;
 pub(crate) mod measured;
 pub mod scaffold;
+pub mod shipped;
 pub(crate) mod tables;

@@ -12,8 +12,8 @@ use crate::trace::{Fork, Op, PAGE_BYTES, Page, PageId, Trace, next_key};
 const LSNS_BETWEEN_IMAGES: u64 = 0x1000;
 
 impl Store {
-    /// The database as it was before the trace, in images alone: as if it had just been loaded, in the order of keys.
-    /// What the trace reads before it writes it was there, and all before that in the same fork of a relation.
+    /// The database as it was before the trace, in images alone, and as if all its relations had grown side by side:
+    /// the further back in its relation, the newer. What the trace reads before it writes it was there, and all before that in the same fork of a relation.
     pub(crate) fn laid(trace: &Trace, rules: Rules) -> Self {
         let keys: Dense<PageId, Key> = trace.pages().iter().map(|(_, page)| page.key()).collect();
         let end = keys.as_slice().last().map_or(Key::MAX, |last| next_key(*last));
@@ -29,7 +29,7 @@ impl Store {
         } else {
             store.partitions.push(Partition { start: Key::MIN, blocks: 0, image: None });
         }
-        for index in 0..store.partitions.len() {
+        for index in by_age(&store.partitions, &blocks) {
             let (lsn, to) = (store.lsn, store.partition_end(index));
             let Some(&Partition { start, blocks, .. }) = store.partitions.get(index) else { continue };
             if blocks == 0 {
@@ -52,6 +52,19 @@ impl Store {
         store.flushed = store.lsn;
         store
     }
+}
+
+/// The indices of the partitions, the one that was full first before the others.
+fn by_age(partitions: &[Partition], blocks: &BTreeMap<Fork, u32>) -> Vec<usize> {
+    let full = |partition: &Partition| {
+        let place = Page::of_key(partition.start)?;
+        let count = blocks.get(&place.fork).copied()?.max(1);
+        // Thousandths of thousandths of the relation, in integers.
+        Some(u64::from(place.block).saturating_add(partition.blocks) * 1_000_000 / u64::from(count))
+    };
+    let mut indices: Vec<usize> = (0..partitions.len()).collect();
+    indices.sort_by_key(|index| (partitions.get(*index).and_then(full), *index));
+    indices
 }
 
 /// How many blocks each fork had at the beginning.

@@ -35,7 +35,7 @@ pub struct Rules {
     pub checkpoint_distance_bytes: u64,
     /// Changes are made an L0 layer after so long, however few.
     pub checkpoint_timeout_ms: u32,
-    /// What a write of a page adds to a delta layer, bytes.
+    /// What a write of a page adds to a delta layer, bytes. The first write of a new page adds all of the page.
     pub change_bytes: u64,
     /// So many L0 layers are compacted.
     pub compaction_threshold: usize,
@@ -155,8 +155,11 @@ impl Store {
 
     /// A compute changes a page.
     pub(crate) fn write(&mut self, page: PageId, at_ms: u32) {
+        let mut change_bytes = self.rules.change_bytes;
         if !self.exists[page] {
             self.exists[page] = true;
+            // A new page is written whole, record by record.
+            change_bytes = change_bytes.max(PAGE_BYTES);
             let index = self.partition_of(self.keys[page]);
             if let Some(partition) = self.partitions.get_mut(index) {
                 partition.blocks += 1;
@@ -165,8 +168,8 @@ impl Store {
         if self.open.bytes == 0 {
             self.open.since_ms = at_ms;
         }
-        self.open.bytes += self.rules.change_bytes;
-        self.lsn.0 += self.rules.change_bytes;
+        self.open.bytes += change_bytes;
+        self.lsn.0 += change_bytes;
         if !std::mem::replace(&mut self.open.holds[page], true) {
             self.open.pages.push(page);
         }
@@ -237,5 +240,130 @@ impl Store {
     /// Where a partition's keys end.
     fn partition_end(&self, index: usize) -> Key {
         self.partitions.get(index + 1).map_or(self.end, |next| next.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::trace::{Fork, Op, Page, Trace};
+
+    const RULES: Rules = Rules {
+        layer_bytes: 4 * PAGE_BYTES,
+        checkpoint_distance_bytes: 6_000,
+        checkpoint_timeout_ms: 1_000,
+        change_bytes: 1_000,
+        compaction_threshold: 3,
+        image_creation_threshold: 2,
+    };
+
+    fn page(block: u32) -> Page {
+        Page { fork: Fork { db: 1, rel: 2, fork: 0 }, block }
+    }
+
+    /// A database of so many blocks, each read once, and then the writes.
+    fn trace(blocks: u32, writes: &[(u32, u32)]) -> Trace {
+        let reads = (0..blocks).map(|block| (0, Op::Read, page(block)));
+        let writes = writes.iter().map(|&(at_ms, block)| (at_ms, Op::Write, page(block)));
+        Trace::new("t".into(), reads.chain(writes).collect())
+    }
+
+    fn named(store: &Store, page: PageId) -> Vec<String> {
+        store.needs().layers(store.need(page)).iter().map(|layer| store.layer(*layer).name.to_string()).collect()
+    }
+
+    #[test]
+    fn a_database_begins_as_images_of_its_blocks() {
+        let trace = trace(10, &[]);
+        let store = Store::laid(&trace, RULES);
+        let sizes: Vec<u64> = store.live().iter().map(|layer| store.layer(*layer).size_bytes / PAGE_BYTES).collect();
+        assert_eq!(sizes, [4, 4, 2]);
+        for (id, _) in trace.pages().iter() {
+            assert_eq!(named(&store, id).len(), 1);
+        }
+        assert!(store.visible().iter().all(|(_, visible)| *visible));
+    }
+
+    #[test]
+    fn changes_wait_in_memory_for_their_distance_or_their_time() {
+        let trace = trace(4, &[]);
+        let mut store = Store::laid(&trace, RULES);
+        let first = PageId::new(0);
+        (0..5).for_each(|at_ms| store.write(first, at_ms));
+        assert_eq!(store.live().len(), 1);
+        store.write(first, 5);
+        assert_eq!(store.live().len(), 2);
+        assert_eq!(named(&store, first).len(), 2);
+        assert_eq!(named(&store, PageId::new(1)).len(), 1);
+        store.write(first, 10);
+        store.pass(1_009);
+        assert_eq!(store.live().len(), 2);
+        store.pass(1_010);
+        assert_eq!(store.live().len(), 3);
+    }
+
+    /// What a plain map of the changes says.
+    #[derive(Default)]
+    struct Model {
+        changed: BTreeMap<PageId, Vec<Lsn>>,
+    }
+
+    proptest! {
+        /// Whatever is written: every page finds its newest image and all its later changes in layers that are there,
+        /// visible, and hold its key; and what was reported of layers adds up.
+        #[test]
+        fn every_page_finds_what_it_needs(
+            blocks in 0_u32..30,
+            writes in vec((0_u32..40, 0_u32..30), 0..300),
+        ) {
+            let mut at_ms = 0;
+            let writes: Vec<(u32, u32)> = writes.into_iter().map(|(block, wait_ms)| { at_ms += wait_ms; (at_ms, block) }).collect();
+            let trace = trace(blocks, &writes);
+            let mut store = Store::laid(&trace, RULES);
+            let mut model = Model::default();
+            let mut live = BTreeSet::new();
+            for access in trace.accesses().iter().filter(|access| access.op == Op::Write) {
+                store.write(access.page, access.at_ms);
+                store.pass(access.at_ms);
+                model.changed.entry(access.page).or_default().push(Lsn(store.lsn.0 - 1));
+                for change in store.take_changes() {
+                    match change {
+                        Change::Written(layer) => prop_assert!(live.insert(layer)),
+                        Change::Gone(layer) => prop_assert!(live.remove(&layer)),
+                    }
+                }
+                prop_assert_eq!(&live, store.live());
+            }
+            let visible: BTreeMap<LayerId, bool> = store.visible().into_iter().collect();
+            for (id, page) in trace.pages().iter() {
+                let layers: Vec<_> = store.needs().layers(store.need(id)).to_vec();
+                let names: Vec<LayerName> = layers.iter().map(|layer| store.layer(*layer).name).collect();
+                prop_assert!(layers.iter().all(|layer| visible.get(layer) == Some(&true)), "{:?}", names);
+                let key = page.key();
+                prop_assert!(names.iter().all(|name| name.key_start() <= key && key < name.key_end()));
+                let images: Vec<_> = names.iter().filter(|name| !name.is_delta()).collect();
+                prop_assert!(images.len() <= 1);
+                let from = images.first().map_or(Lsn(0), |image| image.lsn_start());
+                let changes = model.changed.get(&id).map_or(&[][..], Vec::as_slice);
+                for lsn in changes.iter().filter(|lsn| **lsn >= from && **lsn < store.flushed) {
+                    let found = names.iter().any(|name| name.is_delta() && name.lsn_start() <= *lsn && *lsn < name.lsn_end());
+                    prop_assert!(found, "the change at {lsn} of block {} is in none of {names:?}", page.block);
+                }
+                if page.block < blocks {
+                    prop_assert_eq!(images.len(), 1);
+                }
+            }
+            // Images lie side by side.
+            let mut ends = Key::MIN;
+            for (index, partition) in store.partitions.iter().enumerate() {
+                prop_assert!(partition.start >= ends);
+                ends = store.partition_end(index);
+            }
+        }
     }
 }

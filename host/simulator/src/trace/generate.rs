@@ -226,3 +226,27 @@ fn sleepy(made: &mut Made, random: &mut Rng) {
         made.read(at_ms, Page { fork, block: skewed.draw(random) });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    fn a_seed_gives_one_trace(#[values(Kind::Zipf, Kind::Moving, Kind::Scan, Kind::Append, Kind::Sleepy)] kind: Kind) {
+        let (one, same, other) = (kind.generate(1), kind.generate(1), kind.generate(2));
+        assert_eq!(one.accesses(), same.accesses());
+        // A scan is the same whatever the seed.
+        assert_eq!(one.accesses() == other.accesses(), kind == Kind::Scan);
+        assert_eq!(one.read_count(), 720_000);
+        assert!(one.accesses().is_sorted_by_key(|access| access.at_ms));
+        assert_eq!(kind.name().parse(), Ok(kind));
+    }
+
+    #[test]
+    fn an_unknown_kind_is_told_what_there_is() {
+        let error = "fractal".parse::<Kind>().unwrap_err();
+        assert!(error.contains("zipf, moving, scan, append, sleepy"), "{error}");
+    }
+}

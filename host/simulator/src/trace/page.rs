@@ -37,6 +37,14 @@ impl Page {
         bytes.iter_mut().skip(1).zip(fields).for_each(|(byte, field)| *byte = field);
         Key::from_bytes(bytes)
     }
+
+    /// The page with this key; `None` where no trace has such a page.
+    pub fn of_key(key: Key) -> Option<Page> {
+        let [kind, s0, s1, s2, s3, d0, d1, d2, d3, r0, r1, r2, r3, fork, b0, b1, b2, b3] = *key.as_bytes();
+        let fork = Fork { db: u32::from_be_bytes([d0, d1, d2, d3]), rel: u32::from_be_bytes([r0, r1, r2, r3]), fork };
+        let ours = kind == 0 && u32::from_be_bytes([s0, s1, s2, s3]) == TABLESPACE;
+        ours.then(|| Page { fork, block: u32::from_be_bytes([b0, b1, b2, b3]) })
+    }
 }
 
 /// The key behind `key`; the last one is its own.
@@ -75,6 +83,7 @@ mod tests {
             let page = |(db, rel, fork, block)| Page { fork: Fork { db, rel, fork }, block };
             let (a, b) = (page(a), page(b));
             prop_assert_eq!(a.cmp(&b), a.key().cmp(&b.key()));
+            prop_assert_eq!(Page::of_key(a.key()), Some(a));
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{anyhow, ensure};
 use thermocline::policy::{Engine, Limits, NO_CONFIG, Policy, RESIDENT_SET};
-use thermocline_policy::Policy as _;
+use thermocline_policy::{Policy as _, Tenant};
 use thermocline_resident_set::ResidentSet;
 use thermocline_tests::by_hand::ByHand;
 
@@ -16,10 +16,14 @@ use super::sample;
 pub(super) fn all() -> Vec<Box<dyn Measurement>> {
     vec![
         Box::new(Select { rows: 100_000 }),
+        Box::new(Scored { policy: "decay", component: DECAY, rows: 100_000 }),
         Box::new(Fresh { layers: 10, against: Against::Limit }),
         Box::new(Fresh { layers: 10, against: Against::Nothing }),
     ]
 }
+
+/// As they ship with the command.
+const DECAY: &[u8] = include_bytes!("../../../../host/cli/src/policy/shipped/decay.wasm");
 
 struct Select {
     rows: usize,
@@ -56,6 +60,52 @@ impl Measurement for Select {
             Ok(elapsed.into())
         };
         Ok(Pair { ours: Box::new(ours), yardstick: Box::new(yardstick) })
+    }
+}
+
+/// A policy that scores, and remembers what was read, against the one that does neither.
+struct Scored {
+    policy: &'static str,
+    component: &'static [u8],
+    rows: usize,
+}
+
+impl Measurement for Scored {
+    fn name(&self) -> String {
+        format!("select-{}-{}", self.policy, self.rows)
+    }
+
+    fn yardstick(&self) -> &'static str {
+        "resident-set over the same table, as a component too"
+    }
+
+    fn target(&self) -> f64 {
+        2.0
+    }
+
+    fn prepare(&self) -> anyhow::Result<Pair> {
+        let engine = Engine::new(Limits::default())?;
+        let mut layers = sample::resident_layers(self.rows);
+        let before = sample::table(&layers)?;
+        let scored = Policy::load(&engine, self.component, NO_CONFIG)?;
+        let memory = scored.select(&tenant(), &before, &[])?.answer.memory().to_vec();
+        // A minute later. A tenth of the layers were read.
+        for (number, layer) in (0..).zip(&mut layers).filter(|(number, _)| number % 10 == 3) {
+            layer.access_count += 1 + number % 7;
+        }
+        let table = sample::table(&layers)?;
+        let later = Tenant { now: tenant().now + 60, ..tenant() };
+        let run = |policy: Policy, memory: Vec<u8>| {
+            let (tenant, table, rows) = (later.clone(), Arc::clone(&table), self.rows);
+            let run: Run = Box::new(move || {
+                let (elapsed, called) = timed(|| Ok(policy.select(&tenant, &table, &memory)?))?;
+                ensure!(called.answer.rows().len() == rows, "not every row is listed");
+                Ok(elapsed.into())
+            });
+            run
+        };
+        let resident_set = Policy::load(&engine, RESIDENT_SET, NO_CONFIG)?;
+        Ok(Pair { ours: run(scored, memory), yardstick: run(resident_set, Vec::new()) })
     }
 }
 

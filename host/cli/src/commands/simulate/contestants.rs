@@ -10,7 +10,6 @@ use thermocline_simulator::{CLAIRVOYANT, Contestant, Decider, NOTHING, Settings}
 
 use crate::args::{Entrant, SimulateArgs};
 use crate::location::read_component;
-use crate::policy::shipped::Shipped;
 
 /// A policy with this setting is told of the budget that it is simulated under, unless its configuration sets it.
 const BUDGET_SETTING: &str = "budget_share";
@@ -20,26 +19,19 @@ pub(super) fn load(args: &SimulateArgs, settings: &Settings) -> anyhow::Result<V
     let limits = Limits::default();
     let component_bytes = limits.component_bytes;
     let engine = Engine::new(limits)?;
-    let mut entrants = vec![Entrant::Shipped(Shipped::ResidentSet)];
-    if args.policy.is_empty() {
-        entrants.extend(Shipped::ALL.map(Entrant::Shipped));
+    let named = args.policy.iter().cloned();
+    let named: Vec<Entrant> = if args.policy.is_empty() { Entrant::all_shipped().collect() } else { named.collect() };
+    let mut entrants = vec![Entrant::TODAY];
+    for entrant in named {
+        if !entrants.contains(&entrant) {
+            entrants.push(entrant);
+        }
     }
-    for entrant in &args.policy {
-        entrants.push(entrant.clone());
-    }
-    let mut seen = Vec::new();
-    entrants.retain(|entrant| {
-        let new = !seen.contains(entrant);
-        seen.push(entrant.clone());
-        new
-    });
 
     let mut contestants: Vec<Contestant> = Vec::new();
     for entrant in &entrants {
         let (policy, called) = match entrant {
-            Entrant::Shipped(shipped) => {
-                (Policy::load_unconfigured(&engine, shipped.component())?, shipped.name().to_owned())
-            }
+            Entrant::Shipped(name, component) => (Policy::load_unconfigured(&engine, component)?, (*name).to_owned()),
             Entrant::File(file) => {
                 let policy = Policy::load_unconfigured(&engine, &read_component(component_bytes, file)?)
                     .with_context(|| format!("{} is no policy that runs here", file.path().display()))?;

@@ -1,0 +1,250 @@
+//! What a policy remembers of each layer from one call to the next.
+//!
+//! A [`Selection::memory`](crate::Selection::memory) holds a header and a record a row, by column: the ids, then up to
+//! four numbers of 32 bits each, which are the policy's own. Columns, so that the loops over them are as plain as those
+//! over a table's. Rows of a table are in an order that is the same at every call, and the records in that of their
+//! rows; so [`History::stretches`] finds the record of each row by walking along both.
+//!
+//! Of bytes that are something else, of another version or cut off, nothing is read, and nothing fails.
+
+mod index;
+mod stretches;
+
+pub use self::stretches::Stretch;
+
+/// Numbers that a policy keeps beside the records.
+pub const HISTORY_FIELDS: usize = 4;
+
+/// Bytes before the records.
+const HEADER_BYTES: usize = MAGIC.len() + 3 * WORD_BYTES + HISTORY_FIELDS * ID_BYTES;
+
+/// What a history begins with.
+const MAGIC: [u8; 4] = *b"thc1";
+
+const WORD_BYTES: usize = size_of::<u32>();
+const ID_BYTES: usize = size_of::<u64>();
+
+/// Bytes of what is remembered a row, at most: the host's limit.
+const MOST_RECORD_BYTES: usize = 24;
+
+/// Bytes of what is remembered beside that, at most.
+const MOST_HEADER_BYTES: usize = 4096;
+
+const _: () = assert!(HEADER_BYTES <= MOST_HEADER_BYTES);
+
+/// A number of a record, as it stands in memory: little endian.
+pub type Word = [u8; WORD_BYTES];
+
+/// What the last call remembered: a record with `COLUMNS` numbers for each row that its table had.
+#[derive(Clone, Copy, Debug)]
+pub struct History<'a, const COLUMNS: usize> {
+    fields: [u64; HISTORY_FIELDS],
+    ids: &'a [[u8; ID_BYTES]],
+    columns: [&'a [Word]; COLUMNS],
+}
+
+impl<const COLUMNS: usize> Default for History<'_, COLUMNS> {
+    /// Nothing.
+    fn default() -> Self {
+        History { fields: [0; HISTORY_FIELDS], ids: &[], columns: [&[]; COLUMNS] }
+    }
+}
+
+impl<'a, const COLUMNS: usize> History<'a, COLUMNS> {
+    /// What a [`NextHistory`] of this version made; `None` of anything else. The version is the policy's: it says what
+    /// the fields and columns mean.
+    pub fn read(memory: &'a [u8], version: u32) -> Option<Self> {
+        let (header, mut rest) = memory.split_at_checked(HEADER_BYTES)?;
+        let (magic, header) = header.split_first_chunk::<{ MAGIC.len() }>()?;
+        let (version_is, header) = header.split_first_chunk()?;
+        let (rows, header) = header.split_first_chunk()?;
+        let (columns, header) = header.split_first_chunk()?;
+        let known = *magic == MAGIC
+            && u32::from_le_bytes(*version_is) == version
+            && usize::try_from(u32::from_le_bytes(*columns)) == Ok(COLUMNS);
+        let rows = usize::try_from(u32::from_le_bytes(*rows)).ok()?;
+        if !known || rest.len() != rows.checked_mul(record_bytes(COLUMNS))? {
+            return None;
+        }
+        let mut history = History::default();
+        for (field, bytes) in history.fields.iter_mut().zip(header.as_chunks().0) {
+            *field = u64::from_le_bytes(*bytes);
+        }
+        let ids;
+        (ids, rest) = rest.split_at_checked(rows * ID_BYTES)?;
+        history.ids = ids.as_chunks().0;
+        for column in &mut history.columns {
+            let words;
+            (words, rest) = rest.split_at_checked(rows * WORD_BYTES)?;
+            *column = words.as_chunks().0;
+        }
+        Some(history)
+    }
+
+    /// What the policy kept beside the records.
+    pub const fn fields(&self) -> [u64; HISTORY_FIELDS] {
+        self.fields
+    }
+
+    /// The columns, one entry a record.
+    pub const fn columns(&self) -> [&'a [Word]; COLUMNS] {
+        self.columns
+    }
+
+    /// How many records there are.
+    pub const fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether nothing is remembered.
+    pub const fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Which records belong to which rows of a table with these ids, and which rows came where records went. All rows,
+    /// in their order.
+    ///
+    /// It takes time in proportion to rows and records, whatever they are. Where the order of rows was the same then
+    /// and now, each row gets the record with its id, if there is one.
+    pub fn stretches(&self, ids: &[u64]) -> Vec<Stretch> {
+        stretches::of(self.ids, ids)
+    }
+}
+
+/// What this call remembers, for the next one: a record with `COLUMNS` numbers for each row.
+#[derive(Clone, Debug)]
+pub struct NextHistory<const COLUMNS: usize> {
+    memory: Vec<u8>,
+    rows: usize,
+}
+
+impl<const COLUMNS: usize> NextHistory<COLUMNS> {
+    /// Records of rows with these ids, with all their numbers 0.
+    #[must_use]
+    pub fn new(version: u32, fields: [u64; HISTORY_FIELDS], ids: &[u64]) -> Self {
+        const { assert!(record_bytes(COLUMNS) <= MOST_RECORD_BYTES, "the host keeps 24 bytes a row") };
+        let mut memory = vec![0; HEADER_BYTES + ids.len() * record_bytes(COLUMNS)];
+        // A table has at most u32::MAX rows, and a record four numbers.
+        let words = [version, u32::try_from(ids.len()).unwrap_or(u32::MAX), u32::try_from(COLUMNS).unwrap_or(u32::MAX)];
+        let words = words.iter().flat_map(|word| word.to_le_bytes());
+        let header = MAGIC.into_iter().chain(words).chain(fields.iter().flat_map(|field| field.to_le_bytes()));
+        memory.iter_mut().zip(header).for_each(|(slot, byte)| *slot = byte);
+        let (_, records) = memory.split_at_mut(HEADER_BYTES);
+        for (slot, id) in records.as_chunks_mut().0.iter_mut().zip(ids) {
+            *slot = id.to_le_bytes();
+        }
+        NextHistory { memory, rows: ids.len() }
+    }
+
+    /// The columns, one entry a row.
+    pub fn columns(&self) -> [&[Word]; COLUMNS] {
+        let mut rest = self.memory.get(HEADER_BYTES + self.rows * ID_BYTES..).unwrap_or_default();
+        std::array::from_fn(|_| {
+            let (column, behind) = rest.split_at_checked(self.rows * WORD_BYTES).unwrap_or_default();
+            rest = behind;
+            column.as_chunks().0
+        })
+    }
+
+    /// The columns, to be filled.
+    pub fn columns_mut(&mut self) -> [&mut [Word]; COLUMNS] {
+        let (_, mut rest) = self.memory.split_at_mut(HEADER_BYTES + self.rows * ID_BYTES);
+        std::array::from_fn(|_| {
+            let (column, behind) = std::mem::take(&mut rest).split_at_mut(self.rows * WORD_BYTES);
+            rest = behind;
+            column.as_chunks_mut().0
+        })
+    }
+
+    /// The bytes to hand back as [`Selection::memory`](crate::Selection::memory).
+    #[must_use]
+    pub fn into_memory(self) -> Vec<u8> {
+        self.memory
+    }
+}
+
+const fn record_bytes(columns: usize) -> usize {
+    ID_BYTES + columns * WORD_BYTES
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    const VERSION: u32 = 7;
+
+    /// A history of as many columns, whose numbers are 10 times the place of the column, and the row.
+    fn made<const COLUMNS: usize>(rows: usize) -> Vec<u8> {
+        let ids: Vec<_> = (0..rows as u64).map(|row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        let mut next = NextHistory::<COLUMNS>::new(VERSION, [1, 2, 3, u64::MAX], &ids);
+        for (number, column) in next.columns_mut().into_iter().enumerate() {
+            assert_eq!(column.len(), rows);
+            for (row, word) in column.iter_mut().enumerate() {
+                *word = u32::try_from(10 * number + row).unwrap().to_le_bytes();
+            }
+        }
+        assert!(next.columns().iter().all(|column| column.len() == rows));
+        next.into_memory()
+    }
+
+    #[rstest]
+    #[case::nothing(0)]
+    #[case::one(1)]
+    #[case::many(100_000)]
+    fn what_is_written_is_read_and_is_within_the_hosts_limit(#[case] rows: usize) {
+        let memory = made::<4>(rows);
+        assert!(memory.len() <= 4096 + 24 * rows, "{} bytes", memory.len());
+        let history = History::<4>::read(&memory, VERSION).unwrap();
+        assert_eq!((history.fields(), history.len()), ([1, 2, 3, u64::MAX], rows));
+        assert_eq!(history.is_empty(), rows == 0);
+        for (number, column) in history.columns().into_iter().enumerate() {
+            assert!(
+                column.iter().enumerate().all(|(row, word)| u32::from_le_bytes(*word) as usize == 10 * number + row)
+            );
+        }
+    }
+
+    #[rstest]
+    #[case::nothing(|memory: &mut Vec<u8>| memory.clear())]
+    #[case::a_byte_less(|memory: &mut Vec<u8>| memory.truncate(memory.len() - 1))]
+    #[case::a_byte_more(|memory: &mut Vec<u8>| memory.push(0))]
+    #[case::something_else(|memory: &mut Vec<u8>| memory[0] ^= 1)]
+    #[case::another_version(|memory: &mut Vec<u8>| memory[4] ^= 1)]
+    #[case::more_rows(|memory: &mut Vec<u8>| memory[11] = 0xff)]
+    #[case::another_number_of_columns(|memory: &mut Vec<u8>| memory[12] = 3)]
+    #[case::cut_in_the_header(|memory: &mut Vec<u8>| memory.truncate(HEADER_BYTES - 1))]
+    fn bytes_of_anything_else_are_no_history(#[case] damage: fn(&mut Vec<u8>)) {
+        let mut memory = made::<2>(5);
+        assert!(History::<2>::read(&memory, VERSION).is_some());
+        damage(&mut memory);
+        assert!(History::<2>::read(&memory, VERSION).is_none());
+    }
+
+    #[test]
+    fn a_history_that_is_none_knows_no_row() {
+        let history = History::<2>::default();
+        assert_eq!(history.stretches(&[5, 6]), [Stretch::Changed { rows: 0..2, records: 0..0 }]);
+        assert_eq!(history.stretches(&[]), []);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_do_harm(mut memory: Vec<u8>, rows in 0..9_usize, valid: bool, ids: Vec<u64>) {
+            if valid {
+                // Past the checks of the header.
+                let mut header = made::<1>(rows);
+                let len = header.len();
+                header.truncate(HEADER_BYTES);
+                header.extend(memory.iter().copied().chain(std::iter::repeat(0x5a)).take(len - HEADER_BYTES));
+                memory = header;
+            }
+            let history = History::<1>::read(&memory, VERSION);
+            prop_assert_eq!(history.is_some(), valid);
+            let stretches = history.unwrap_or_default().stretches(&ids);
+            prop_assert_eq!(stretches.iter().map(Stretch::rows).sum::<usize>(), ids.len());
+        }
+    }
+}
