@@ -147,9 +147,8 @@ impl std::str::FromStr for NamedConfig {
 
 /// `4096`, `512KiB`, `1.5GiB`, `1GB`.
 fn size(text: &str) -> Result<u64, String> {
-    let size: ByteSize = text
-        .parse()
-        .map_err(|_| format!("`{text}` is no size: expected a number and a unit, as in 512KiB, 32MiB, 1GB"))?;
+    let size: ByteSize =
+        text.parse().map_err(|_| format!("`{text}` is no size: expected a number and a unit, as in 512KiB, 32MiB, 1GB"))?;
     Ok(size.as_u64())
 }
 

@@ -13,8 +13,7 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<GivenLayer>> {
     if text.trim_start().starts_with('{') {
         let layers = index_part_layers(text.as_bytes())
             .map_err(|why| anyhow::anyhow!("{} is no index_part.json: {why}", path.display()))?;
-        let given =
-            layers.into_iter().map(|(name, metadata)| GivenLayer { name, size_bytes: Some(metadata.file_size) });
+        let given = layers.into_iter().map(|(name, metadata)| GivenLayer { name, size_bytes: Some(metadata.file_size) });
         return Ok(given.collect());
     }
     let mut layers = Vec::new();

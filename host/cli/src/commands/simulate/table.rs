@@ -9,8 +9,9 @@ use crate::output::{Table, bytes, count};
 pub(super) fn of(trace: &Trace, settings: &Settings, report: &Report) -> String {
     let mut text = heading(trace, settings);
     text.push_str("\n\n");
-    let mut table =
-        Table::new(&["POLICY", ">BUDGET", ">HIT 10s", ">HIT 1m", ">HIT 10m", ">HELD", ">FETCHED", ">UNREAD"]);
+    let mut table = Table::new(&[
+        "POLICY", ">BUDGET", ">HIT 10s", ">HIT 1m", ">HIT 10m", ">HELD", ">FETCHED", ">UNREAD",
+    ]);
     for budget in &settings.budgets {
         for row in report.rows.iter().filter(|row| row.budget.total_cmp(budget).is_eq()) {
             table.row([
