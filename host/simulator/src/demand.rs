@@ -54,3 +54,55 @@ fn sum<'a>(demand: impl Iterator<Item = &'a Demand>) -> [u64; 3] {
         sum
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dense::Id;
+    use crate::store::Rules;
+    use crate::trace::{Fork, PAGE_BYTES, Page, Trace};
+
+    const RULES: Rules = Rules {
+        layer_bytes: 4 * PAGE_BYTES,
+        checkpoint_distance_bytes: 3_000,
+        checkpoint_timeout_ms: 1_000,
+        change_bytes: 1_000,
+        compaction_threshold: 3,
+        image_creation_threshold: 2,
+    };
+
+    proptest! {
+        /// Each read is a hit or a miss, and is counted in every window that it falls into.
+        #[test]
+        fn hits_and_misses_are_all_reads(
+            accesses in vec((0_u32..700_000, any::<bool>(), 0_u32..30), 1..200),
+            at_ms in 0_u32..700_000,
+            holds in vec(any::<bool>(), 200),
+        ) {
+            let page = |block| Page { fork: Fork { db: 1, rel: 2, fork: 0 }, block };
+            let op = |read| if read { Op::Read } else { Op::Write };
+            let accesses = accesses.into_iter().map(|(at_ms, read, block)| (at_ms, op(read), page(block)));
+            let trace = Trace::new("t".into(), accesses.collect());
+            let mut store = Store::laid(&trace, RULES);
+            let behind = trace.accesses().partition_point(|access| access.at_ms <= at_ms);
+            let (before, coming) = trace.accesses().split_at(behind);
+            before.iter().filter(|access| access.op == Op::Write).for_each(|access| store.write(access.page, access.at_ms));
+
+            let held = |layer: LayerId| holds[layer.index() % holds.len()];
+            let demand = demand_after(at_ms, coming, &store);
+            let (reads, hits) = (reads(&demand), hits(&demand, held));
+            for (window, window_ms) in WINDOWS_MS.into_iter().enumerate() {
+                let within = coming.iter().filter(|access| access.op == Op::Read && access.at_ms - at_ms <= window_ms);
+                let needs = within.map(|access| store.needs().layers(store.need(access.page)));
+                let (mut hit, mut missed) = (0, 0);
+                for layers in needs.filter(|layers| !layers.is_empty()) {
+                    if layers.iter().all(|layer| held(*layer)) { hit += 1 } else { missed += 1 }
+                }
+                prop_assert_eq!((hits[window], reads[window] - hits[window]), (hit, missed));
+            }
+        }
+    }
+}

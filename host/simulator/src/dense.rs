@@ -11,10 +11,10 @@ pub(crate) trait Id: Copy {
 
 /// A kind of number. There are fewer than `u32::MAX` of each: a trace has no more accesses.
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $visibility:vis $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(u32);
+        $visibility struct $name(u32);
 
         impl crate::dense::Id for $name {
             fn new(index: usize) -> Self {

@@ -6,12 +6,12 @@ use crate::dense::{Dense, Id, id};
 
 id! {
     /// A node of a network.
-    Node
+    pub(crate) Node
 }
 
 id! {
     /// An edge; its reverse is the other one of its pair.
-    EdgeId
+    pub(crate) EdgeId
 }
 
 impl EdgeId {

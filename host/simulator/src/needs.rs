@@ -7,7 +7,7 @@ use crate::store::LayerId;
 
 id! {
     /// A set of layers that some page needs.
-    NeedId
+    pub(crate) NeedId
 }
 
 impl NeedId {

@@ -291,7 +291,6 @@ impl World<'_> {
             lane.standby.advance(now_ms);
             let held = lane.standby.held();
             let found = hits(demand, |layer| held.contains_key(&layer));
-            if std::env::var_os("DBG").is_some() { println!("DBG {} {} {} {:?} {:?}", now_ms, lane.policy, lane.budget, found, reads); }
             lane.tally.add(found.map(|hits| hits as f64), reads);
             let mut read: Vec<LayerId> = demand.iter().flat_map(|demand| &demand.layers).copied().collect();
             read.sort_unstable();
@@ -311,7 +310,6 @@ impl World<'_> {
         for (tally, &budget) in self.limits.iter_mut().zip(&self.settings.budgets) {
             let budget_bytes = share_of(budget, self.resident_bytes);
             let limits = windows.each_ref().map(|window| window.limit(budget_bytes));
-            if std::env::var_os("DBG").is_some() { println!("DBG {} clair {} {:?} {:?}", now_ms, budget, limits, reads); }
             tally.add(limits, reads);
             let [.., longest] = &windows;
             let fetched = budget_bytes.min(longest.needed_bytes());

@@ -148,11 +148,13 @@ impl Standby {
     }
 
     /// Of those, the bytes of layers that were dropped, whole or in part.
+    #[cfg(test)]
     pub(crate) const fn dropped_bytes(&self) -> u64 {
         self.dropped_bytes
     }
 
     /// Of those, the bytes of the layer that is being downloaded.
+    #[cfg(test)]
     pub(crate) fn under_way_bytes(&self) -> u64 {
         self.download.map_or(0, |download| download.done_bytes)
     }

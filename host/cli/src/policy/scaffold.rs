@@ -131,10 +131,12 @@ mod tests {
 
     #[test]
     fn all_that_the_sdk_is_made_of_is_carried() {
-        let paths = |folder: &str, ending: &str| {
-            let files = entries(&root().join(folder)).into_iter().filter(|file| file.ends_with(ending));
-            files.map(|file| format!("{folder}/{file}")).collect::<Vec<_>>()
-        };
+        fn paths(folder: &str, ending: &str) -> Vec<String> {
+            let here = entries(&root().join(folder)).into_iter().map(|entry| format!("{folder}/{entry}"));
+            let (folders, files): (Vec<_>, Vec<_>) = here.partition(|path| root().join(path).is_dir());
+            let files = files.into_iter().filter(|file| file.ends_with(ending));
+            files.chain(folders.iter().filter(|_| ending.is_empty()).flat_map(|folder| paths(folder, ending))).collect()
+        }
         assert!(entries(&root().join("plugins/sdk")).iter().all(|entry| ["Cargo.toml", "src"].contains(&&**entry)));
         // Released contracts are those of other components.
         let there: BTreeSet<_> = ["LICENSE".to_owned()]

@@ -184,3 +184,75 @@ impl BlocksBefore {
         self.starts.get(index).map_or(self.all, |(_, before)| *before)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::dense::Id;
+    use crate::trace::{Fork, Op, Page};
+
+    const RULES: Rules = Rules {
+        layer_bytes: 100 * PAGE_BYTES,
+        checkpoint_distance_bytes: 100_000,
+        checkpoint_timeout_ms: 1_000,
+        change_bytes: 1_000,
+        compaction_threshold: 3,
+        image_creation_threshold: 2,
+    };
+
+    fn page(block: u32) -> Page {
+        Page { fork: Fork { db: 1, rel: 2, fork: 0 }, block }
+    }
+
+    fn trace(blocks: &[u32]) -> Trace {
+        Trace::new("t".into(), blocks.iter().map(|block| (0, Op::Read, page(*block))).collect())
+    }
+
+    fn image(blocks: std::ops::Range<u32>, lsn: u64) -> GivenLayer {
+        let name = LayerName::image(page(blocks.start).key(), page(blocks.end).key(), Lsn(lsn));
+        GivenLayer { name, size_bytes: Some(u64::from(blocks.end - blocks.start) * PAGE_BYTES) }
+    }
+
+    fn delta(blocks: std::ops::Range<u32>, lsns: std::ops::Range<u64>, size_bytes: u64) -> GivenLayer {
+        let (start, end) = (page(blocks.start).key(), page(blocks.end).key());
+        let name = LayerName::delta(start, end, Lsn(lsns.start), Lsn(lsns.end)).unwrap();
+        GivenLayer { name, size_bytes: Some(size_bytes) }
+    }
+
+    fn needs(store: &Store, page: usize) -> Vec<LayerName> {
+        store.needs().layers(store.need(PageId::new(page))).iter().map(|layer| store.layer(*layer).name).collect()
+    }
+
+    #[test]
+    fn a_page_needs_its_newest_image_and_what_is_above() {
+        let layers = [image(0..100, 10), image(0..50, 30), delta(0..100, 15..20, 1 << 30), delta(40..100, 40..50, 1 << 30)];
+        let store = Store::given(&trace(&[20, 45, 60]), &layers, RULES, 0).unwrap();
+        assert_eq!(needs(&store, 0), [layers[1].name]);
+        let mut both = vec![layers[1].name, layers[3].name];
+        both.sort();
+        assert_eq!(needs(&store, 1), both);
+        let mut three = vec![layers[0].name, layers[2].name, layers[3].name];
+        three.sort();
+        assert_eq!(needs(&store, 2), three);
+    }
+
+    #[test]
+    fn a_delta_holds_as_many_pages_as_it_has_changes() {
+        let blocks: Vec<u32> = (0..1000).collect();
+        let layers = [image(0..1000, 10), delta(0..1000, 20..30, 250_000)];
+        let store = Store::given(&trace(&blocks), &layers, RULES, 7).unwrap();
+        let with_delta = (0..1000).filter(|page| needs(&store, *page).len() == 2).count();
+        assert!((200..300).contains(&with_delta), "{with_delta}");
+        let again = Store::given(&trace(&blocks), &layers, RULES, 7).unwrap();
+        assert!((0..1000).all(|page| needs(&store, page) == needs(&again, page)));
+    }
+
+    #[rstest]
+    #[case::none(&[], GivenError::NoLayers)]
+    #[case::others(&[image(500..600, 10)], GivenError::Elsewhere { layers: 1 })]
+    fn layers_that_do_not_suit_the_trace_are_refused(#[case] layers: &[GivenLayer], #[case] error: GivenError) {
+        assert_eq!(Store::given(&trace(&[1, 2]), layers, RULES, 0).err(), Some(error));
+    }
+}

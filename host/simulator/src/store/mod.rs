@@ -23,7 +23,7 @@ const FIRST_LSN: Lsn = Lsn(0x0169_6070);
 
 id! {
     /// A layer that there is or was.
-    LayerId
+    pub(crate) LayerId
 }
 
 /// When a pageserver makes which layers.
@@ -195,11 +195,6 @@ impl Store {
         &self.needs
     }
 
-    /// Whether there is such a layer now.
-    pub(crate) fn is_live(&self, layer: LayerId) -> bool {
-        self.live.contains(&layer)
-    }
-
     /// A layer that there is or was.
     pub(crate) fn layer(&self, layer: LayerId) -> &StoredLayer {
         &self.layers[layer]
@@ -251,6 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dense::Id;
     use crate::trace::{Fork, Op, Page, Trace};
 
     const RULES: Rules = Rules {

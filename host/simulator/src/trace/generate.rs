@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use fastrand::Rng;
 
-use super::{Fork, Op, Page, Trace};
+use super::{Fork, Op, PAGE_BYTES, Page, Trace};
+use crate::store::GivenLayer;
 
 /// How long a generated trace is.
 const DURATION_MS: u32 = 20 * 60 * 1000;
@@ -29,7 +30,7 @@ const HOT_PERCENT: u32 = 85;
 const APPENDED_PER_SECOND: u32 = 60;
 /// How far behind the end reads of what was added lie, pages.
 const TAIL_PAGES: u32 = 12_000;
-/// How many databases take turns to sleep.
+/// How many parts of the database take turns to sleep.
 const SLEEPERS: u32 = 6;
 /// How long each of them sleeps or is awake.
 const NAP_MS: u32 = 3 * 60 * 1000;
@@ -48,7 +49,7 @@ pub enum Kind {
     Scan,
     /// Pages are added at the end, and read while they are young.
     Append,
-    /// Databases that are busy for a while, then asleep, in turns.
+    /// Parts that are busy for a while, then asleep, in turns.
     Sleepy,
 }
 
@@ -67,10 +68,28 @@ impl Kind {
         }
     }
 
-    /// The trace of this kind that `seed` gives: always the same.
+    /// The trace of this kind that `seed` gives, always the same, of a database with one relation.
     pub fn generate(self, seed: u64) -> Trace {
+        self.of_pages(seed, Pages::OfOneRelation)
+    }
+
+    /// The same over the pages that the image layers of a real database hold. Its pages are as many as those of
+    /// [`generate`](Self::generate), spread evenly. `None` where no image holds pages of relations.
+    pub fn generate_over(self, seed: u64, layers: &[GivenLayer]) -> Option<Trace> {
+        let mut images = Vec::new();
+        let mut count = 0;
+        for layer in layers.iter().filter(|layer| !layer.name.is_delta()) {
+            if let Some(first) = Page::of_key(layer.name.key_start()) {
+                images.push((count, first));
+                count += (layer.size_bytes.unwrap_or(PAGE_BYTES) / PAGE_BYTES).max(1);
+            }
+        }
+        (count > 0).then(|| self.of_pages(seed, Pages::OfImages { images, count }))
+    }
+
+    fn of_pages(self, seed: u64, pages: Pages) -> Trace {
         let mut random = Rng::with_seed(seed);
-        let mut made = Made { accesses: Vec::new(), random: random.fork() };
+        let mut made = Made { accesses: Vec::new(), random: random.fork(), pages };
         match self {
             Kind::Zipf => zipf(&mut made, &mut random),
             Kind::Moving => moving(&mut made, &mut random),
@@ -99,21 +118,56 @@ impl FromStr for Kind {
     }
 }
 
-struct Made {
-    accesses: Vec<(u32, Op, Page)>,
-    random: Rng,
+/// Which pages the numbers from 0 to [`PAGES`], and those that are added behind, stand for.
+enum Pages {
+    /// The blocks of a relation.
+    OfOneRelation,
+    /// Those of images: how many pages are in the images before each, and its first page; and how many are in all.
+    OfImages { images: Vec<(u64, Page)>, count: u64 },
 }
 
-impl Made {
-    fn read(&mut self, at_ms: u32, page: Page) {
-        self.accesses.push((at_ms, Op::Read, page));
-        if self.random.u32(..READS_PER_WRITE) == 0 {
-            self.write(at_ms, page);
+impl Pages {
+    fn page(&self, number: u32) -> Page {
+        match self {
+            Pages::OfOneRelation => Page { fork: Fork { db: DB, rel: REL, fork: 0 }, block: number },
+            Pages::OfImages { images, count } => {
+                let place = (u64::from(number) * count / u64::from(PAGES)).min(count - 1);
+                let image = images.partition_point(|(before, _)| *before <= place).saturating_sub(1);
+                let (before, first) = images.get(image).copied().unwrap_or((place, self.nowhere()));
+                // What is added lies behind the last one.
+                let added = number.saturating_sub(PAGES - 1);
+                let offset = u32::try_from(place - before).unwrap_or(u32::MAX);
+                Page { block: first.block.saturating_add(offset).saturating_add(added), ..first }
+            }
         }
     }
 
-    fn write(&mut self, at_ms: u32, page: Page) {
-        self.accesses.push((at_ms, Op::Write, page));
+    const fn nowhere(&self) -> Page {
+        Page { fork: Fork { db: DB, rel: REL, fork: 0 }, block: 0 }
+    }
+}
+
+struct Made {
+    accesses: Vec<(u32, Op, Page)>,
+    random: Rng,
+    pages: Pages,
+}
+
+impl Made {
+    fn read(&mut self, at_ms: u32, page: u32) {
+        self.accesses.push((at_ms, Op::Read, self.pages.page(page)));
+    }
+
+    fn write(&mut self, at_ms: u32, page: u32) {
+        self.accesses.push((at_ms, Op::Write, self.pages.page(page)));
+    }
+
+    /// Most reads only look.
+    fn use_page(&mut self, at_ms: u32, page: u32) {
+        self.read(at_ms, page);
+        if self.random.u32(..READS_PER_WRITE) == 0 {
+            self.write(at_ms, page);
+        }
     }
 }
 
@@ -121,10 +175,6 @@ impl Made {
 fn moments() -> impl Iterator<Item = u32> {
     let count = u64::from(DURATION_MS) * u64::from(READS_PER_SECOND) / 1000;
     (0..count).map_while(|read| u32::try_from(read * 1000 / u64::from(READS_PER_SECOND)).ok())
-}
-
-const fn page(rel: u32, block: u32) -> Page {
-    Page { fork: Fork { db: DB, rel, fork: 0 }, block }
 }
 
 /// Draws ranks, the low ones more often.
@@ -175,7 +225,7 @@ impl Skewed {
 fn zipf(made: &mut Made, random: &mut Rng) {
     let skewed = Skewed::new(PAGES, random);
     for at_ms in moments() {
-        made.read(at_ms, page(REL, skewed.draw(random)));
+        made.use_page(at_ms, skewed.draw(random));
     }
 }
 
@@ -187,15 +237,15 @@ fn moving(made: &mut Made, random: &mut Rng) {
             start = random.u32(..PAGES - HOT_PAGES);
             until_ms += HOT_FOR_MS;
         }
-        let hot = random.u32(..100) < HOT_PERCENT;
-        let block = if hot { start + random.u32(..HOT_PAGES) } else { random.u32(..PAGES) };
-        made.read(at_ms, page(REL, block));
+        let is_hot = random.u32(..100) < HOT_PERCENT;
+        let page = if is_hot { start + random.u32(..HOT_PAGES) } else { random.u32(..PAGES) };
+        made.use_page(at_ms, page);
     }
 }
 
 fn scan(made: &mut Made) {
-    for (at_ms, block) in moments().zip((0..PAGES).cycle()) {
-        made.accesses.push((at_ms, Op::Read, page(REL, block)));
+    for (at_ms, page) in moments().zip((0..PAGES).cycle()) {
+        made.read(at_ms, page);
     }
 }
 
@@ -203,33 +253,33 @@ fn append(made: &mut Made, random: &mut Rng) {
     let mut end = PAGES / 2;
     for at_ms in moments() {
         if random.u32(..READS_PER_SECOND) < APPENDED_PER_SECOND {
-            made.write(at_ms, page(REL, end));
+            made.write(at_ms, end);
             end += 1;
         }
         // The square keeps most reads near the end.
         let back = random.f64().powi(2) * f64::from(TAIL_PAGES);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to TAIL_PAGES")]
         let back = back as u32;
-        made.accesses.push((at_ms, Op::Read, page(REL, end.saturating_sub(1 + back))));
+        made.read(at_ms, end.saturating_sub(1 + back));
     }
 }
 
 fn sleepy(made: &mut Made, random: &mut Rng) {
     let pages = PAGES / SLEEPERS;
-    let databases: Vec<Skewed> = (0..SLEEPERS).map(|_| Skewed::new(pages, random)).collect();
+    let sleepers: Vec<Skewed> = (0..SLEEPERS).map(|_| Skewed::new(pages, random)).collect();
     // Two are awake at a time; which, changes with every nap.
     for at_ms in moments() {
         let turn = at_ms / NAP_MS;
         let awake = (turn + if random.bool() { 0 } else { turn / SLEEPERS + 1 }) % SLEEPERS;
-        let Some(skewed) = databases.get(awake as usize) else { continue };
-        let fork = Fork { db: DB + awake, rel: REL, fork: 0 };
-        made.read(at_ms, Page { fork, block: skewed.draw(random) });
+        let Some(skewed) = sleepers.get(awake as usize) else { continue };
+        made.use_page(at_ms, awake * pages + skewed.draw(random));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use thermocline::layer::{LayerName, Lsn};
 
     use super::*;
 
@@ -242,6 +292,25 @@ mod tests {
         assert_eq!(one.read_count(), 720_000);
         assert!(one.accesses().is_sorted_by_key(|access| access.at_ms));
         assert_eq!(kind.name().parse(), Ok(kind));
+    }
+
+    #[test]
+    fn pages_of_a_real_database_are_those_of_its_images() {
+        let page = |rel, block| Page { fork: Fork { db: 1, rel, fork: 0 }, block };
+        let image = |from: Page, to: Page, pages: u64| GivenLayer {
+            name: LayerName::image(from.key(), to.key(), Lsn(8)),
+            size_bytes: Some(pages * PAGE_BYTES),
+        };
+        let layers = [image(page(7, 100), page(7, 200), 100), image(page(8, 0), page(9, 0), 300)];
+        let trace = Kind::Scan.generate_over(0, &layers).unwrap();
+        assert_eq!(trace.page_count(), 400);
+        let inside = |page: &Page| match page.fork.rel {
+            7 => (100..200).contains(&page.block),
+            rel => rel == 8 && page.block < 300,
+        };
+        assert!(trace.pages().iter().all(|(_, page)| inside(page)));
+        assert!(Kind::Append.generate_over(0, &layers).unwrap().pages().iter().any(|(_, page)| page.block > 300));
+        assert!(Kind::Scan.generate_over(0, &[]).is_none());
     }
 
     #[test]

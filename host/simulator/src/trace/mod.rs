@@ -18,7 +18,7 @@ pub const MAX_ACCESSES: usize = 200_000_000;
 
 id! {
     /// A page of a trace. Numbers keep the order of keys.
-    PageId
+    pub PageId
 }
 
 /// What is done to a page.
@@ -87,7 +87,7 @@ pub enum TraceError {
 
 impl Trace {
     /// Of accesses in any order of time: those of one millisecond stay in theirs.
-    fn new(name: String, accesses: Vec<(u32, Op, Page)>) -> Self {
+    pub(crate) fn new(name: String, accesses: Vec<(u32, Op, Page)>) -> Self {
         let mut numbers: HashMap<Page, u32> = HashMap::new();
         for (_, _, page) in &accesses {
             numbers.entry(*page).or_default();

@@ -7,7 +7,7 @@ mod table;
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use thermocline_simulator::{Report, Rules, Settings, Trace, simulate};
 
@@ -19,14 +19,17 @@ use crate::{atomic, output};
 const STEPS: u64 = 1000;
 
 pub(crate) fn run(args: &SimulateArgs) -> anyhow::Result<Verdict> {
-    let trace = match (&args.trace, args.generate) {
-        (Some(path), _) => Trace::read(path)?,
-        (None, Some(kind)) => kind.generate(args.seed),
-        (None, None) => return Err(anyhow!("neither --trace nor --generate is given")),
+    let layers = args.layers.as_deref().map(layers::read).transpose()?;
+    let trace = match (&args.trace, args.generate, &layers) {
+        (Some(path), ..) => Trace::read(path)?,
+        (None, Some(kind), None) => kind.generate(args.seed),
+        (None, Some(kind), Some(layers)) => kind
+            .generate_over(args.seed, layers)
+            .context("no image layer of --layers holds pages of a relation: there is nothing that could be read")?,
+        (None, None, _) => bail!("neither --trace nor --generate is given"),
     };
     let settings = settings(args, &trace)?;
     settings.check().map_err(anyhow::Error::msg)?;
-    let layers = args.layers.as_deref().map(layers::read).transpose()?;
     let contestants = contestants::load(args, &settings)?;
     let bar = bar();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to STEPS")]
