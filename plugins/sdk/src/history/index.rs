@@ -22,10 +22,10 @@ impl Index {
         let mut index = Index { places: vec![NONE; places], shift: u32::BITS.saturating_sub(places.ilog2()) };
         for (number, record) in (0..NONE).zip(records) {
             let mut tried = index.tries(u32::from_le_bytes(*record));
-            if let Some(free) = tried.find(|place| index.places.get(*place) == Some(&NONE)) {
-                if let Some(place) = index.places.get_mut(free) {
-                    *place = number;
-                }
+            if let Some(free) = tried.find(|place| index.places.get(*place) == Some(&NONE))
+                && let Some(place) = index.places.get_mut(free)
+            {
+                *place = number;
             }
         }
         index
