@@ -199,7 +199,7 @@ mod tests {
             PolicyRole::Shadow => drop(policies.shadow(&named, None, Share::default(), &note).unwrap()),
             _ => drop(policies.activate(&named, None, None, &note).unwrap()),
         }
-        assert_eq!(roles(&policies), [role.clone()]);
+        assert_eq!(roles(&policies), std::slice::from_ref(&role));
         let lineup = policies.lineup();
         let watched = lineup.shadow.iter().map(|shadow| &shadow.seat);
         let seat = watched.chain(lineup.overrides.values()).next().unwrap_or(&lineup.active).clone();

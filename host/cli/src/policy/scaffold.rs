@@ -6,7 +6,7 @@
 mod crate_name;
 mod vendored;
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -18,9 +18,6 @@ pub use self::vendored::VENDORED;
 
 /// What stands for the crate's name in its files.
 const NAME: &str = "POLICY-NAME";
-
-/// How a folder's name begins that is not finished. It is locked by whoever makes it.
-const UNFINISHED: &str = ".thermocline-policy-new-";
 
 /// Where the crate keeps what is not its own.
 const VENDOR: &str = "vendor";
@@ -55,38 +52,17 @@ pub fn scaffold(name: &CrateName, parent: &Path) -> anyhow::Result<PathBuf> {
         bail!("{} exists, and nothing in it was touched: give another name, or another folder", folder.display());
     }
     let cannot_make = || format!("cannot make {}", folder.display());
-    remove_leftovers(parent);
     let unfinished = tempfile::Builder::new()
-        .prefix(UNFINISHED)
+        .prefix(&format!(".{name}-"))
         // As `mkdir` would: what the user's mask leaves of it.
         .permissions(fs::Permissions::from_mode(0o777))
         .tempdir_in(parent)
         .with_context(cannot_make)?;
-    // As long as this runs, whatever else makes a crate here leaves it alone.
-    let _lock = lock(unfinished.path()).with_context(cannot_make)?;
     write_files(name, unfinished.path()).with_context(cannot_make)?;
     fs::rename(unfinished.path(), &folder).with_context(cannot_make)?;
     // Its name is another by now.
     let _ = unfinished.keep();
     Ok(folder)
-}
-
-/// Removes what was left here by those who were killed half way. What stays only takes room.
-fn remove_leftovers(parent: &Path) {
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    for entry in folders.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())) {
-        if lock(&entry.path()).is_ok() {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// Locks a folder until this is dropped, or the process ends.
-fn lock(folder: &Path) -> io::Result<File> {
-    let file = File::open(folder)?;
-    file.try_lock()?;
-    Ok(file)
 }
 
 fn write_files(name: &CrateName, folder: &Path) -> io::Result<()> {
@@ -131,19 +107,17 @@ mod tests {
 
     #[test]
     fn all_that_the_sdk_is_made_of_is_carried() {
-        fn paths(folder: &str, ending: &str) -> Vec<String> {
-            let here = entries(&root().join(folder)).into_iter().map(|entry| format!("{folder}/{entry}"));
-            let (folders, files): (Vec<_>, Vec<_>) = here.partition(|path| root().join(path).is_dir());
-            let files = files.into_iter().filter(|file| file.ends_with(ending));
-            files.chain(folders.iter().filter(|_| ending.is_empty()).flat_map(|folder| paths(folder, ending))).collect()
-        }
+        let paths = |folder: &str, ending: &str| {
+            let files = entries(&root().join(folder)).into_iter().filter(|file| file.ends_with(ending));
+            files.map(|file| format!("{folder}/{file}")).collect::<Vec<_>>()
+        };
+        let sources = paths("plugins/sdk/src", "")
+            .into_iter()
+            .flat_map(|path| if root().join(&path).is_dir() { paths(&path, ".rs") } else { vec![path] });
         assert!(entries(&root().join("plugins/sdk")).iter().all(|entry| ["Cargo.toml", "src"].contains(&&**entry)));
         // Released contracts are those of other components.
-        let there: BTreeSet<_> = ["LICENSE".to_owned()]
-            .into_iter()
-            .chain(paths("plugins/sdk/src", ""))
-            .chain(paths("wit", ".wit"))
-            .collect();
+        let there: BTreeSet<_> =
+            ["LICENSE".to_owned()].into_iter().chain(sources).chain(paths("wit", ".wit")).collect();
         let carried: BTreeSet<_> = VENDORED.iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(carried, there, "host/cli/src/policy/scaffold/vendored.rs names them");
     }
@@ -205,23 +179,6 @@ mod tests {
             assert_eq!(fs::read_to_string(made.join("vendor").join(path)).unwrap(), *text, "{path}");
         }
         assert_eq!(made.metadata().unwrap().permissions().mode() & 0o700, 0o700);
-    }
-
-    #[test]
-    fn what_was_left_by_those_who_were_killed_goes_and_what_is_being_made_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let unfinished = |end: &str| folder.path().join(format!("{UNFINISHED}{end}"));
-        for end in ["dead", "live"] {
-            fs::create_dir_all(unfinished(end).join("src")).unwrap();
-            fs::write(unfinished(end).join("src/lib.rs"), "half").unwrap();
-        }
-        fs::write(unfinished("file"), "of somebody").unwrap();
-        let live = lock(&unfinished("live")).unwrap();
-        scaffold(&name(), folder.path()).unwrap();
-        let name_of = |end: &str| format!("{UNFINISHED}{end}");
-        assert_eq!(entries(folder.path()), BTreeSet::from([name_of("file"), name_of("live"), "hot-window".to_owned()]));
-        assert_eq!(fs::read_to_string(unfinished("live").join("src/lib.rs")).unwrap(), "half");
-        drop(live);
     }
 
     #[rstest]
