@@ -476,6 +476,24 @@ fn the_number_of_calls_at_a_time(#[case] calls: usize) {
 }
 
 #[test]
+fn a_policy_that_is_loaded_leaves_a_slot_to_those_that_decide() {
+    let two = std::num::NonZeroU32::new(2).unwrap();
+    let limits = Limits { concurrent_calls: two, wait: Duration::ZERO, time: Duration::from_secs(2), ..limits() };
+    let engine = Engine::new(limits).unwrap();
+    let decides = Policy::load(&engine, &ByHand::new().build().unwrap(), NO_CONFIG).unwrap();
+    let loops = ByHand::new().before_describe(LOOP).build().unwrap();
+    let is_busy = |error: &PolicyError| matches!(error.kind(), PolicyErrorKind::Busy { .. });
+    let load = || Policy::load(&engine, &loops, NO_CONFIG).unwrap_err();
+    std::thread::scope(|scope| {
+        // Whoever comes second finds the one slot taken that both may have.
+        scope.spawn(|| while is_busy(&load()) {});
+        let good = ByHand::new().build().unwrap();
+        while Policy::load(&engine, &good, NO_CONFIG).is_ok() {}
+        decides.select(&tenant(), &table(1), &[]).unwrap();
+    });
+}
+
+#[test]
 fn calls_that_find_the_pool_full_wait_for_their_turn() {
     let policy = load(ByHand::new()).unwrap();
     let table = table(10);

@@ -12,6 +12,7 @@ use thermocline::layer::TenantShardId;
 use thermocline::policy::PolicyFile;
 use thermocline::remote::{RemoteUrl, S3Options};
 
+pub(crate) use daemon::CLIENT_VARIABLES;
 pub use daemon::{
     ActivateArgs, DEFAULT_URL, DaemonArgs, InstallArgs, ListArgs, LogArgs, RemoveArgs, RollbackArgs, ShadowArgs,
     ShowPolicyArgs,

@@ -32,6 +32,9 @@ pub(crate) struct PolicyRow {
     pub(crate) policy: String,
     pub(crate) name: String,
     pub(crate) version: String,
+    /// The version of the contract that it was built for, as far as it is known.
+    #[serde(default)]
+    pub(crate) contract: Option<String>,
     /// Of the component.
     pub(crate) sha256: String,
     pub(crate) size_bytes: u64,
@@ -54,13 +57,20 @@ pub(crate) struct RoleAnswer {
     /// Of one that was rolled back: since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) since: Option<String>,
+    /// Of one that is absent: what it should do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) from: Option<RoleName>,
+    /// Of one that is absent: why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
     /// The configuration with which it does so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) config: Option<Value>,
 }
 
 /// `active`: it decides for all that have none of their own. `override`: it decides for some. `shadow`: it is watched.
-/// `rolled-back`: it failed too often, and is not tried again until somebody says so.
+/// `rolled-back`: it failed too often, and is not tried again until somebody says so. `absent`: it should do what `from`
+/// says, and another one does so in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum RoleName {
@@ -68,6 +78,7 @@ pub(crate) enum RoleName {
     Override,
     Shadow,
     RolledBack,
+    Absent,
 }
 
 /// An installed policy, with what it says of itself.
@@ -202,7 +213,8 @@ pub(crate) struct LogEntry {
     seq: u64,
     /// When, as in `2026-11-22T12:30:00Z`.
     at: String,
-    /// `install`, `remove`, `shadow`, `end-shadow`, `activate` or `rollback`.
+    /// `install`, `remove`, `shadow`, `end-shadow`, `activate`, `rollback` or
+    /// `end-overrides`.
     action: String,
     /// For whom; absent where it is for all.
     tenant: Option<String>,
@@ -212,6 +224,8 @@ pub(crate) struct LogEntry {
     to: Option<String>,
     name: Option<String>,
     version: Option<String>,
+    /// The version of the contract that an installed component was built for.
+    contract: Option<String>,
     config: Option<Value>,
     /// Of the shards, the share that is watched.
     share: Option<f64>,
@@ -238,6 +252,7 @@ impl From<PolicySummary> for PolicyRow {
             policy: summary.which.to_string(),
             name: summary.name,
             version: summary.version,
+            contract: summary.contract,
             sha256: summary.digest.to_string(),
             size_bytes: summary.size_bytes,
             installed_at: summary.installed_at,
@@ -250,13 +265,18 @@ impl From<PolicySummary> for PolicyRow {
 
 impl From<(PolicyRole, Option<String>)> for RoleAnswer {
     fn from((role, text): (PolicyRole, Option<String>)) -> Self {
-        let (role, tenant, since) = match role {
-            PolicyRole::Active => (RoleName::Active, None, None),
-            PolicyRole::Override(scope) => (RoleName::Override, Some(scope.to_string()), None),
-            PolicyRole::Shadow => (RoleName::Shadow, None, None),
-            PolicyRole::RolledBack(since) => (RoleName::RolledBack, None, Some(since)),
+        let plain = |role| RoleAnswer { role, tenant: None, since: None, from: None, why: None, config: None };
+        let answer = match role {
+            PolicyRole::Active => plain(RoleName::Active),
+            PolicyRole::Override(scope) => RoleAnswer { tenant: Some(scope.to_string()), ..plain(RoleName::Override) },
+            PolicyRole::Shadow => plain(RoleName::Shadow),
+            PolicyRole::RolledBack(since) => RoleAnswer { since: Some(since), ..plain(RoleName::RolledBack) },
+            PolicyRole::Absent { from, why } => {
+                let from = RoleAnswer::from((*from, None));
+                RoleAnswer { role: RoleName::Absent, from: Some(from.role), why: Some(why), ..from }
+            }
         };
-        RoleAnswer { role, tenant, since, config: text.map(config) }
+        RoleAnswer { config: text.map(config), ..answer }
     }
 }
 
@@ -303,7 +323,7 @@ mod tests {
     fn the_document_names_every_field_of_an_entry() {
         let full = r#"{"seq": 1, "at": "2026-11-22T12:30:00Z", "action": "shadow", "from": "built-in",
             "tenant": "0a330000000000000000000000000003", "to": "built-in", "name": "a", "version": "1.2.3",
-            "config": {}, "share": 0.5, "source": "a.wasm", "size_bytes": 7, "by": "a", "why": "b",
+            "contract": "0.2.0", "config": {}, "share": 0.5, "source": "a.wasm", "size_bytes": 7, "by": "a", "why": "b",
             "result": "refused", "error": "no"}"#;
         let entry: Entry = serde_json::from_str(full).unwrap();
         let Value::Object(fields) = serde_json::to_value(&entry).unwrap() else { panic!("no object") };

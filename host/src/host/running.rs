@@ -171,6 +171,7 @@ impl Inner {
         self.jobs.remove(shard);
         self.uploads.registry.forget(shard);
         self.uploads.state.forget(shard);
+        self.uploads.uploader.generator().policies().forget(shard);
     }
 
     /// Writes the state as it changes.
@@ -178,6 +179,12 @@ impl Inner {
         loop {
             self.clock().sleep(COMMIT_PERIOD).await;
             self.commit().await;
+            let generator = self.uploads.uploader.generator();
+            if generator.policies().owes_entries() {
+                let policies = generator.policies().clone();
+                // A panic has been told, and the next second tries again.
+                let _ = generator.compute().run(move || policies.write_owed_entries()).await;
+            }
         }
     }
 

@@ -2,22 +2,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
 
 use super::entry::{Action, Entry, HOST, Outcome};
 use super::error::ChangeError;
 use super::lineup::{Lineup, Place, Seat};
-use super::live::{Note, Policies, Share};
-use super::lock;
+use super::live::{Note, Policies, Share, told_at};
 use super::reference::PolicyRef;
 use super::scope::Scope;
 use super::shadow::Shadow;
 use super::source::Source;
 use super::standing::{Chosen, Standing};
 use super::status::PolicySummary;
-use super::store::MAX_INSTALLED;
+use super::store::{MAX_INSTALLED, MAX_LOG_BYTES};
 use super::which::Which;
 use crate::Digest;
 use crate::policy::conformance::{self, Depth};
@@ -28,6 +26,14 @@ const NOTE_BYTES: usize = 1 << 10;
 
 /// Most tenants and shards that have a policy of their own: to try one out, and not to run many.
 pub const MAX_OVERRIDES: usize = 1000;
+
+/// Bytes of their configurations together: what the log adds up to must fit into the beginning of the next one, or no
+/// change could be written down any more.
+pub const MAX_OVERRIDES_CONFIG_BYTES: usize = 8 << 20;
+
+/// In the log, a character may take two bytes, and beside the configuration stand a few names and digests. Half of a log
+/// is for what it begins with; the policies that were active, are, and are watched have half of that.
+const _: () = assert!(2 * MAX_OVERRIDES_CONFIG_BYTES + MAX_OVERRIDES * 512 <= MAX_LOG_BYTES / 2 - MAX_LOG_BYTES / 8);
 
 /// Who did something that nobody put a name to.
 const SOMEBODY: &str = "unknown";
@@ -74,12 +80,13 @@ impl Policies {
             Ok((bytes, policy))
         });
         // Others may change things while a component is checked, which takes seconds.
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let kept = checked.and_then(|(bytes, policy)| {
-            let installed = self.0.store.standing().installed;
-            let is_new = !installed.contains_key(&policy.identity().digest());
-            if is_new && installed.len() >= MAX_INSTALLED {
-                return Err(ChangeError::Full { installed: installed.len(), limit: MAX_INSTALLED });
+            let standing = self.0.store.standing();
+            let installed = standing.installed.len();
+            let is_new = !standing.installed.contains_key(&policy.identity().digest());
+            if is_new && installed >= MAX_INSTALLED {
+                return Err(ChangeError::Full { installed, limit: MAX_INSTALLED });
             }
             // Also where it is new to nobody: its file may have been lost.
             self.0.store.put(&bytes)?;
@@ -96,8 +103,9 @@ impl Policies {
         let policy = Policy::load_unconfigured(&self.0.engine, bytes)?;
         entry.name = policy.identity().name().map(str::to_owned);
         entry.version = policy.identity().version().map(str::to_owned);
+        entry.contract = Some(policy.contract().version().to_owned());
         let policy = policy.with_config(config)?;
-        let conformance = conformance::check(&policy, Depth::Quick);
+        let conformance = conformance::check(&policy.aside(), Depth::Quick);
         let mut failed = conformance.checks.into_iter().filter_map(|check| Some((check.name, check.failure?)));
         match failed.next() {
             Some((first, why)) => Err(ChangeError::Conformance { failed: 1 + failed.count(), first, why }),
@@ -110,12 +118,12 @@ impl Policies {
     /// # Errors
     /// If nothing, or more than one, is meant, or it is in use.
     pub fn remove(&self, policy: &PolicyRef, note: &Note) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let mut entry = self.entry(Action::Remove, note);
         let standing = self.0.store.standing();
         let found = policy.resolve(&standing).and_then(|which| {
             self.meant(&mut entry, which, &standing);
-            let Which::Component(digest) = which else { return Err(ChangeError::InUse(policy.to_string())) };
+            let Which::Component(digest) = which else { return Err(ChangeError::BuiltIn) };
             let lineup = self.lineup();
             let seats = lineup.overrides.values().chain([&lineup.active]);
             let mut used = seats.chain(lineup.shadow.as_ref().map(|shadow| &shadow.seat));
@@ -145,7 +153,7 @@ impl Policies {
         tenant: Option<Scope>,
         note: &Note,
     ) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let tenant = tenant.map(Scope::normal);
         let lineup = self.lineup();
         let mut entry = Entry { tenant, ..self.entry(Action::Activate, note) };
@@ -153,15 +161,26 @@ impl Policies {
             None => lineup.active.chosen.which,
             Some(scope) => lineup.overrides.get(&scope).unwrap_or(&lineup.active).chosen.which,
         });
-        let is_one_more = tenant.is_some_and(|scope| !lineup.overrides.contains_key(&scope));
-        let loaded = if is_one_more && lineup.overrides.len() >= MAX_OVERRIDES {
-            Err(ChangeError::TooManyOverrides { limit: MAX_OVERRIDES })
-        } else {
-            self.chosen(policy, config, &mut entry)
-        };
+        let room = tenant.map_or(Ok(()), |scope| self.room_for(scope, config.unwrap_or(NO_CONFIG)));
+        let loaded = room.and_then(|()| self.chosen(policy, config, &mut entry));
         let (entry, (loaded, chosen)) = self.write_down(entry, loaded)?;
         self.seat_at(tenant, loaded, chosen);
         Ok(entry)
+    }
+
+    /// Whether a tenant may have a policy of its own under this configuration.
+    fn room_for(&self, tenant: Scope, config: &str) -> Result<(), ChangeError> {
+        let standing = self.0.store.standing();
+        let others = standing.overrides.iter().filter(|(scope, _)| **scope != tenant);
+        let (count, bytes) =
+            others.fold((0, config.len()), |(count, bytes), (_, chosen)| (count + 1, bytes + chosen.config.len()));
+        if count >= MAX_OVERRIDES {
+            Err(ChangeError::TooManyOverrides { limit: MAX_OVERRIDES })
+        } else if bytes > MAX_OVERRIDES_CONFIG_BYTES {
+            Err(ChangeError::OverridesTooLarge { bytes, limit: MAX_OVERRIDES_CONFIG_BYTES })
+        } else {
+            Ok(())
+        }
     }
 
     /// Puts a policy in the place of another.
@@ -172,11 +191,16 @@ impl Policies {
         let watched = lineup.shadow.as_ref().filter(|shadow| shadow.seat.key() == policy.key());
         let learned = watched.filter(|_| tenant.is_none()).map(|shadow| shadow.take_learned()).unwrap_or_default();
         let is_watched = watched.is_some() && tenant.is_none();
-        let seat = Arc::new(Seat::new(policy, chosen, place).having_learned(learned));
+        let since = self.0.store.standing().since(tenant);
+        let seat = Arc::new(Seat::new(policy, chosen, place, since).having_learned(learned));
         self.forget_failures(seat.key());
         if is_watched {
             lineup.shadow = None;
         }
+        if self.0.store.standing().shadow.is_none() {
+            lineup.settle(Place::Watched);
+        }
+        lineup.settle(place);
         tracing::info!(policy = %seat.policy().identity(), %place, "it decides from now on");
         match tenant {
             None => lineup.active = seat,
@@ -196,7 +220,7 @@ impl Policies {
         share: Share,
         note: &Note,
     ) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let share = Share { tenant: share.tenant.map(Scope::normal), ..share };
         let mut lineup = Lineup::clone(&self.lineup());
         let mut entry = Entry { tenant: share.tenant, share: Some(share.share), ..self.entry(Action::Shadow, note) };
@@ -208,9 +232,10 @@ impl Policies {
             Err(ChangeError::BadShare(share.share))
         };
         let (entry, (loaded, chosen)) = self.write_down(entry, loaded)?;
-        let seat = Seat::new(loaded, chosen, Place::Watched);
+        let seat = Seat::new(loaded, chosen, Place::Watched, 0);
         self.forget_failures(seat.key());
         lineup.shadow = Some(Arc::new(Shadow::new(seat, share, entry.at.clone())));
+        lineup.settle(Place::Watched);
         self.set_lineup(lineup);
         Ok(entry)
     }
@@ -220,7 +245,7 @@ impl Policies {
     /// # Errors
     /// If nothing is watched.
     pub fn end_shadow(&self, note: &Note) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let mut lineup = Lineup::clone(&self.lineup());
         let mut entry = self.entry(Action::EndShadow, note);
         let standing = self.0.store.standing();
@@ -232,7 +257,27 @@ impl Policies {
         };
         let (entry, ()) = self.write_down(entry, found)?;
         lineup.shadow = None;
+        lineup.settle(Place::Watched);
         self.set_lineup(lineup);
+        Ok(entry)
+    }
+
+    /// Takes from every tenant the policy of its own: the one that decides for all decides for them, too.
+    ///
+    /// # Errors
+    /// If none has one.
+    pub fn end_overrides(&self, note: &Note) -> Result<Entry, ChangeError> {
+        let _changing = self.begin_change();
+        let found = match self.0.store.standing().overrides.len() {
+            0 => Err(ChangeError::Nothing("no tenant has a policy of its own: there is nothing to undo".into())),
+            _ => Ok(()),
+        };
+        let (entry, ()) = self.write_down(self.entry(Action::EndOverrides, note), found)?;
+        let mut lineup = Lineup::clone(&self.lineup());
+        lineup.overrides.clear();
+        lineup.absent.retain(|absent| !matches!(absent.place, Place::For(_)));
+        self.set_lineup(lineup);
+        self.0.rollbacks.commanded.fetch_add(1, Ordering::Relaxed);
         Ok(entry)
     }
 
@@ -241,7 +286,7 @@ impl Policies {
     /// # Errors
     /// If there is none, or it cannot be loaded any more. Whoever decided still does.
     pub fn rollback(&self, tenant: Option<Scope>, note: &Note) -> Result<Entry, ChangeError> {
-        let _changing = lock(&self.0.changing);
+        let _changing = self.begin_change();
         let tenant = tenant.map(Scope::normal);
         let standing = self.0.store.standing();
         let target = match tenant {
@@ -287,6 +332,7 @@ impl Policies {
             Some(scope) => {
                 let mut lineup = Lineup::clone(&lineup);
                 lineup.overrides.remove(&scope);
+                lineup.settle(Place::For(scope));
                 self.set_lineup(lineup);
             }
         }
@@ -313,20 +359,8 @@ impl Policies {
     /// Says in the log which policy is meant.
     fn meant(&self, entry: &mut Entry, which: Which, standing: &Standing) {
         entry.to = Some(which);
-        let (name, version) = match which {
-            Which::BuiltIn => {
-                let built_in = self.built_in_policy().ok();
-                let identity = built_in.as_ref().map(|policy| policy.identity());
-                let (name, version) =
-                    (identity.and_then(|known| known.name()), identity.and_then(|known| known.version()));
-                (name.map(str::to_owned), version.map(str::to_owned))
-            }
-            Which::Component(digest) => match standing.installed.get(&digest) {
-                Some(installed) => (Some(installed.name.clone()), Some(installed.version.clone())),
-                None => (None, None),
-            },
-        };
-        (entry.name, entry.version) = (name, version);
+        (entry.name, entry.version) =
+            standing.names(which).map(|(name, version)| (name.into(), version.into())).unzip();
     }
 
     /// An entry that is still to be written.
@@ -343,16 +377,16 @@ impl Policies {
     }
 
     fn blank(&self, action: Action) -> Entry {
-        let since_epoch = Duration::from_secs(u64::try_from(self.0.clock.unix_s()).unwrap_or_default());
         Entry {
             seq: 0,
-            at: humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch).to_string(),
+            at: told_at(&*self.0.clock),
             action,
             tenant: None,
             from: None,
             to: None,
             name: None,
             version: None,
+            contract: None,
             config: None,
             share: None,
             source: None,

@@ -22,7 +22,8 @@ impl Policies {
         pin: Option<Digest>,
         config: &str,
     ) -> Result<Option<Entry>, ChangeError> {
-        let news = |chosen: &Chosen| self.0.store.standing().configured.unwrap_or_default() != *chosen;
+        let news =
+            |chosen: &Chosen| self.0.store.standing().configured.as_ref().unwrap_or(&Chosen::default()) != chosen;
         let note = Note { by: CONFIGURATION.into(), why: None };
         let named = match source {
             None => PolicyRef::built_in(),

@@ -28,6 +28,8 @@ pub enum Action {
     Activate,
     /// The one that decided before decides again.
     Rollback,
+    /// No tenant has a policy of its own any more.
+    EndOverrides,
 }
 
 /// What came of it.
@@ -64,6 +66,9 @@ pub struct Entry {
     /// What `to` calls its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// The version of the contract that a component was built for, where it is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
     /// Its configuration, where it is to decide or to be watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<Box<RawValue>>,
@@ -106,6 +111,7 @@ impl Entry {
             to: None,
             name: None,
             version: None,
+            contract: None,
             config: None,
             share: None,
             source: None,

@@ -67,6 +67,9 @@ pub enum ChangeError {
     /// It decides, or is watched.
     #[error("{0} is in use: activate another policy, or end its shadow, before it is removed")]
     InUse(String),
+    /// It is part of the host.
+    #[error("the built-in policy is part of the host, and stays: only what was installed is removed")]
+    BuiltIn,
     /// There is nothing to go back to.
     #[error("{0}")]
     Nothing(String),
@@ -80,10 +83,22 @@ pub enum ChangeError {
     },
     /// Too many have a policy of their own.
     #[error(
-        "{limit} tenants have a policy of their own, and more may not: roll one back, or activate the policy for all"
+        "{limit} tenants have a policy of their own, and more may not: roll back one (`thermocline policy rollback \
+         --tenant`) or all (`--all-tenants`)"
     )]
     TooManyOverrides {
         /// How many may be.
+        limit: usize,
+    },
+    /// Those that have one have configurations that are too large.
+    #[error(
+        "the configurations of single tenants' policies would take {bytes} bytes together, at most {limit}: give the \
+         policy a smaller one, or roll back tenants, one (`thermocline policy rollback --tenant`) or all (`--all-tenants`)"
+    )]
+    OverridesTooLarge {
+        /// How many they would take.
+        bytes: usize,
+        /// How many they may take.
         limit: usize,
     },
     /// The share makes no sense.

@@ -27,6 +27,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(crate) struct Seat {
     judge: Judge,
+    tenure: Digest,
     pub(super) chosen: Chosen,
     pub(super) place: Place,
     /// Somebody sees to it that it is taken back.
@@ -36,8 +37,13 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(super) fn new(policy: Arc<Policy>, chosen: Chosen, place: Place) -> Self {
-        Seat { judge: Judge::new(policy), chosen, place, taken_back: AtomicBool::default(), learned: Mutex::default() }
+    /// It sits there since the log's entry `since`, or always has.
+    pub(super) fn new(policy: Arc<Policy>, chosen: Chosen, place: Place, since: u64) -> Self {
+        let tenure = Digest::of(&[&policy.key().as_bytes()[..], &since.to_le_bytes()].concat());
+        let (taken_back, learned) = (AtomicBool::default(), Mutex::default());
+        // Nothing waits for the answers of one that is watched.
+        let policy = if place == Place::Watched { Arc::new(policy.aside()) } else { policy };
+        Seat { judge: Judge::new(policy), tenure, chosen, place, taken_back, learned }
     }
 
     /// The same, with what it learned while it was watched.
@@ -59,9 +65,20 @@ impl Seat {
         self.policy().key()
     }
 
-    /// What it remembers of a shard from when it was watched. Tells it once.
-    pub(crate) fn take_learned(&self, shard: TenantShardId) -> Option<Vec<u8>> {
-        lock(&self.learned).remove(&shard)
+    /// Stands for its component, its configuration, and since when it sits here. What it wants remembered is handed to
+    /// it as long as that is the same, and to nobody else, be it the same policy after another one decided.
+    pub(crate) const fn tenure(&self) -> Digest {
+        self.tenure
+    }
+
+    /// What it remembers of a shard from when it was watched, until it has answered for it.
+    pub(crate) fn learned(&self, shard: TenantShardId) -> Option<Vec<u8>> {
+        lock(&self.learned).get(&shard).cloned()
+    }
+
+    /// It has answered for the shard, or the shard is gone.
+    pub(crate) fn drop_learned(&self, shard: TenantShardId) {
+        lock(&self.learned).remove(&shard);
     }
 }
 
@@ -71,9 +88,33 @@ pub(super) struct Lineup {
     pub(super) active: Arc<Seat>,
     pub(super) overrides: BTreeMap<Scope, Arc<Seat>>,
     pub(super) shadow: Option<Arc<Shadow>>,
+    /// Who should sit somewhere, and does not. At most one for each place.
+    pub(super) absent: Vec<Absent>,
+}
+
+/// A policy that the log has in a place where it does not sit.
+#[derive(Clone, Debug)]
+pub(super) struct Absent {
+    pub(super) place: Place,
+    pub(super) chosen: Chosen,
+    /// Since when, as the log would have it.
+    pub(super) since: String,
+    pub(super) why: String,
+    /// It was taken back, and that is still to be written down.
+    pub(super) taken_back: Option<Arc<Seat>>,
 }
 
 impl Lineup {
+    /// Whoever sits in this place now is who should.
+    pub(super) fn settle(&mut self, place: Place) {
+        self.absent.retain(|absent| absent.place != place);
+    }
+
+    /// One for all.
+    pub(super) fn of(seat: Seat) -> Self {
+        Lineup { active: Arc::new(seat), overrides: BTreeMap::new(), shadow: None, absent: Vec::new() }
+    }
+
     /// Who decides for a shard: one for just this shard before one for its tenant, and that before the one for all.
     pub(super) fn seat(&self, shard: TenantShardId) -> &Arc<Seat> {
         if self.overrides.is_empty() {

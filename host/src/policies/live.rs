@@ -3,23 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::time::{Duration, UNIX_EPOCH};
 
-use super::entry::Entry;
+use super::entry::{Entry, HOST};
 use super::error::{ChangeError, PoliciesError};
 use super::failures::{Failures, RollbackRule};
-use super::lineup::{Lineup, Place, Seat};
+use super::lineup::{Absent, Lineup, Place, Seat};
 use super::lock;
 use super::reference::PolicyRef;
 use super::scope::Scope;
 use super::shadow::{Decided, Shadow, Watching};
-use super::standing::{Chosen, Standing};
+use super::standing::{Chosen, Installed, Standing};
 use super::status::{PolicyRole, PolicySummary, ShadowStatus};
 use super::store::PolicyStore;
 use super::which::Which;
 use crate::Digest;
 use crate::clock::{Clock, SystemClock};
 use crate::layer::TenantShardId;
-use crate::policy::{Engine, Judge, NO_CONFIG, Policy, PolicyError, RESIDENT_SET};
+use crate::policy::{BUILT_IN, Contract, Engine, Judge, NO_CONFIG, Policy, PolicyError, PolicyIdentity, RESIDENT_SET};
+
+/// Where a policy came from that an embedder handed over.
+const HANDED_OVER: &str = "handed over by the program";
 
 /// Who did it, and why: for the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,6 +69,8 @@ pub(super) struct Inner {
     failures: Mutex<BTreeMap<Digest, Failures>>,
     /// Compiled when it is first needed.
     built_in: OnceLock<Arc<Policy>>,
+    /// The one that an embedder handed over, if one did.
+    handed_over: OnceLock<Option<Arc<Policy>>>,
     pub(super) rollbacks: Rollbacks,
 }
 
@@ -85,25 +91,42 @@ impl Policies {
     pub fn open(engine: Engine, store: PolicyStore, clock: Arc<dyn Clock>) -> Result<Self, PoliciesError> {
         let built_in = Arc::new(Policy::load(&engine, RESIDENT_SET, NO_CONFIG)?);
         let standing = store.standing();
-        let place = Seat::new(Arc::clone(&built_in), Chosen::default(), Place::Active);
-        let lineup = Lineup { active: Arc::new(place), overrides: BTreeMap::new(), shadow: None };
-        let policies = Self::new(engine, store, clock, lineup, Some(RollbackRule::default()));
+        let place = Seat::new(Arc::clone(&built_in), Chosen::default(), Place::Active, 0);
+        let policies = Self::new(engine, store, clock, Lineup::of(place), Some(RollbackRule::default()));
         policies.0.built_in.get_or_init(|| built_in);
         policies.take_up(&standing);
         Ok(policies)
     }
 
     /// One policy for everybody, nothing kept, and nothing taken back by itself: for embedders and tools that need no
-    /// more. Where it fails, the built-in one answers for the call.
+    /// more. Where it fails, the built-in one answers for the call. It counts as installed, so that whoever activates
+    /// another one can go back to it.
     pub fn only(policy: Arc<Policy>) -> Self {
-        let engine = policy.engine().clone();
-        let digest = policy.identity().digest();
-        let is_built_in = digest == Digest::of(RESIDENT_SET);
-        let which = if is_built_in { Which::BuiltIn } else { Which::Component(digest) };
-        let chosen = Chosen { which, config: policy.config().to_owned() };
-        let seat = Seat::new(policy, chosen, Place::Active);
-        let lineup = Lineup { active: Arc::new(seat), overrides: BTreeMap::new(), shadow: None };
-        Self::new(engine, PolicyStore::in_memory(), Arc::new(SystemClock::default()), lineup, None)
+        let (engine, clock) = (policy.engine().clone(), SystemClock::default());
+        let identity = policy.identity();
+        let is_built_in = identity.digest() == BUILT_IN.digest();
+        let which = if is_built_in { Which::BuiltIn } else { Which::Component(identity.digest()) };
+        let chosen = Chosen::new(which, policy.config());
+        let mut standing = Standing { active: chosen.clone(), ..Standing::default() };
+        if let Which::Component(digest) = which {
+            let installed = Installed {
+                name: identity.name().unwrap_or_default().to_owned(),
+                version: identity.version().unwrap_or_default().to_owned(),
+                contract: Some(policy.contract().version().to_owned()),
+                size_bytes: policy.size_bytes() as u64,
+                at: told_at(&clock),
+                by: HOST.into(),
+                source: HANDED_OVER.into(),
+            };
+            standing.installed.insert(digest, installed);
+        }
+        let seat = Seat::new(Arc::clone(&policy), chosen, Place::Active, 0);
+        let policies =
+            Self::new(engine, PolicyStore::in_memory_with(standing), Arc::new(clock), Lineup::of(seat), None);
+        // The store has no bytes of it.
+        let kept = if is_built_in { None } else { Some(policy) };
+        let _ = policies.0.handed_over.set(kept);
+        policies
     }
 
     /// As [`only`](Self::only), the [built-in policy](RESIDENT_SET).
@@ -130,6 +153,7 @@ impl Policies {
             rule: Mutex::new(rule),
             failures: Mutex::default(),
             built_in: OnceLock::new(),
+            handed_over: OnceLock::new(),
             rollbacks: Rollbacks::default(),
         }))
     }
@@ -205,6 +229,15 @@ impl Policies {
         shadow.watch(decided())
     }
 
+    /// A shard is not attached here any more: nobody need remember anything of it.
+    pub(crate) fn forget(&self, shard: TenantShardId) {
+        let lineup = self.lineup();
+        lineup.active.drop_learned(shard);
+        if let Some(shadow) = &lineup.shadow {
+            shadow.forget(shard);
+        }
+    }
+
     /// A policy with its configuration, out of the store.
     pub(super) fn load(&self, chosen: &Chosen) -> Result<Arc<Policy>, ChangeError> {
         match chosen.which {
@@ -212,10 +245,16 @@ impl Policies {
                 let policy = self.built_in_policy()?;
                 Ok(if chosen.config == NO_CONFIG { policy } else { Arc::new(policy.with_config(&chosen.config)?) })
             }
-            Which::Component(digest) => {
-                let policy = self.0.store.load(&self.0.engine, digest)?;
-                Ok(Arc::new(policy.with_config(&chosen.config)?))
-            }
+            Which::Component(digest) => Ok(Arc::new(self.component(digest)?.with_config(&chosen.config)?)),
+        }
+    }
+
+    /// A component, under whatever configuration.
+    fn component(&self, digest: Digest) -> Result<Arc<Policy>, ChangeError> {
+        let handed_over = self.0.handed_over.get().into_iter().flatten();
+        match handed_over.into_iter().find(|policy| policy.identity().digest() == digest) {
+            Some(policy) => Ok(Arc::clone(policy)),
+            None => Ok(Arc::new(self.0.store.load(&self.0.engine, digest)?)),
         }
     }
 
@@ -229,30 +268,34 @@ impl Policies {
 
     /// Seats everybody as the log says.
     fn take_up(&self, standing: &Standing) {
-        let seat = |chosen: &Chosen, place: Place| match self.load(chosen) {
-            Ok(policy) => Some(Seat::new(policy, chosen.clone(), place)),
+        let mut absent = Vec::new();
+        let mut seat = |chosen: &Chosen, place: Place, since| match self.load(chosen) {
+            Ok(policy) => Some(Seat::new(policy, chosen.clone(), place, since)),
             Err(error) => {
                 tracing::warn!(
                     "{} is passed over as the log of policies says it is used ({place}): {error}",
                     chosen.which
                 );
+                let (since, why) = (told_at(&*self.0.clock), format!("it could not be loaded at the start: {error}"));
+                absent.push(Absent { place, chosen: chosen.clone(), since, why, taken_back: None });
                 None
             }
         };
         let mut lineup = Lineup::clone(&self.lineup());
-        if let Some(active) = seat(&standing.active, Place::Active) {
+        if let Some(active) = seat(&standing.active, Place::Active, standing.active_since) {
             lineup.active = Arc::new(active);
         }
         for (scope, chosen) in &standing.overrides {
-            if let Some(own) = seat(chosen, Place::For(*scope)) {
+            if let Some(own) = seat(chosen, Place::For(*scope), standing.since(Some(*scope))) {
                 lineup.overrides.insert(*scope, Arc::new(own));
             }
         }
         lineup.shadow = standing.shadow.as_ref().and_then(|shadowed| {
             let share = Share { tenant: shadowed.tenant, share: shadowed.share };
-            let seat = seat(&shadowed.chosen, Place::Watched)?;
+            let seat = seat(&shadowed.chosen, Place::Watched, 0)?;
             Some(Arc::new(Shadow::new(seat, share, shadowed.since.clone())))
         });
+        lineup.absent = absent;
         self.set_lineup(lineup);
     }
 
@@ -260,39 +303,44 @@ impl Policies {
     pub fn list(&self) -> Vec<PolicySummary> {
         let (standing, lineup) = (self.0.store.standing(), self.lineup());
         let mut all = BTreeMap::new();
-        if let Ok(built_in) = self.built_in_policy() {
-            all.insert(Which::BuiltIn, summary(Which::BuiltIn, &built_in));
-        }
-        for (digest, installed) in standing.installed {
-            let which = Which::Component(digest);
+        all.insert(Which::BuiltIn, summary(Which::BuiltIn, &BUILT_IN, RESIDENT_SET.len(), Some(Contract::NEWEST)));
+        for (digest, installed) in &standing.installed {
+            let which = Which::Component(*digest);
             let summary = PolicySummary {
                 which,
-                digest,
-                name: installed.name,
-                version: installed.version,
+                digest: *digest,
+                name: installed.name.clone(),
+                version: installed.version.clone(),
+                contract: installed.contract.clone(),
                 size_bytes: installed.size_bytes,
-                installed_at: Some(installed.at),
-                installed_by: Some(installed.by),
-                source: Some(installed.source),
+                installed_at: Some(installed.at.clone()),
+                installed_by: Some(installed.by.clone()),
+                source: Some(installed.source.clone()),
                 roles: Vec::new(),
             };
             all.insert(which, summary);
         }
         let shadow = lineup.shadow.as_ref().map(|shadow| &*shadow.seat);
         for seat in [&*lineup.active].into_iter().chain(lineup.overrides.values().map(|seat| &**seat)).chain(shadow) {
-            let role = match seat.place {
-                Place::Active => PolicyRole::Active,
-                Place::For(scope) => PolicyRole::Override(scope),
-                Place::Watched => PolicyRole::Shadow,
-            };
             // One that an embedder handed over need not be in the store.
             let which = seat.chosen.which;
-            let summary = all.entry(which).or_insert_with(|| summary(which, seat.policy()));
-            summary.roles.push((role, Some(seat.chosen.config.clone())));
+            let summary = all.entry(which).or_insert_with(|| {
+                summary(which, seat.policy().identity(), seat.policy().size_bytes(), Some(seat.policy().contract()))
+            });
+            summary.roles.push((PolicyRole::of(seat.place), Some(seat.chosen.config.clone())));
         }
-        for (which, since) in standing.rolled_back {
-            if let Some(summary) = all.get_mut(&which) {
-                summary.roles.push((PolicyRole::RolledBack(since), None));
+        for Absent { place, chosen, since, why, taken_back } in &lineup.absent {
+            let nameless = || summary(chosen.which, &PolicyIdentity::unnamed(chosen.which.digest()), 0, None);
+            let roles = &mut all.entry(chosen.which).or_insert_with(nameless).roles;
+            let role = PolicyRole::Absent { from: Box::new(PolicyRole::of(*place)), why: why.clone() };
+            roles.push((role, Some(chosen.config.clone())));
+            if taken_back.is_some() && !standing.rolled_back.contains_key(&chosen.which) {
+                roles.push((PolicyRole::RolledBack(since.clone()), None));
+            }
+        }
+        for (which, since) in &standing.rolled_back {
+            if let Some(summary) = all.get_mut(which) {
+                summary.roles.push((PolicyRole::RolledBack(since.clone()), None));
             }
         }
         all.into_values().collect()
@@ -308,7 +356,7 @@ impl Policies {
         let summary = summary.ok_or_else(|| ChangeError::Unknown(policy.to_string()))?;
         let loaded = match which {
             Which::BuiltIn => self.built_in_policy()?,
-            Which::Component(digest) => Arc::new(self.0.store.load(&self.0.engine, digest)?),
+            Which::Component(digest) => self.component(digest)?,
         };
         Ok((summary, loaded))
     }
@@ -352,6 +400,17 @@ impl Policies {
     }
 }
 
+impl PolicyRole {
+    /// What whoever sits there does.
+    const fn of(place: Place) -> Self {
+        match place {
+            Place::Active => PolicyRole::Active,
+            Place::For(scope) => PolicyRole::Override(scope),
+            Place::Watched => PolicyRole::Shadow,
+        }
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -362,14 +421,20 @@ impl std::fmt::Display for Place {
     }
 }
 
-fn summary(which: Which, policy: &Policy) -> PolicySummary {
-    let identity = policy.identity();
+/// A clock's time, as the log has it.
+pub(super) fn told_at(clock: &dyn Clock) -> String {
+    let since_epoch = Duration::from_secs(u64::try_from(clock.unix_s()).unwrap_or_default());
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since_epoch).to_string()
+}
+
+fn summary(which: Which, identity: &PolicyIdentity, size_bytes: usize, contract: Option<Contract>) -> PolicySummary {
     PolicySummary {
         which,
         digest: identity.digest(),
         name: identity.name().unwrap_or_default().to_owned(),
         version: identity.version().unwrap_or_default().to_owned(),
-        size_bytes: policy.size_bytes() as u64,
+        contract: contract.map(|contract| contract.version().to_owned()),
+        size_bytes: size_bytes as u64,
         installed_at: None,
         installed_by: None,
         source: None,

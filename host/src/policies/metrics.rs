@@ -1,37 +1,57 @@
 //! What is counted of policies, beside their calls.
 
+use std::collections::BTreeSet;
+
+use super::lineup::Absent;
 use super::live::Policies;
-use super::status::{Agreement, PolicyRole, PolicySummary, ShadowStatus};
+use super::status::{Agreement, ShadowStatus};
+use super::which::Which;
 use crate::metrics::{Family, Kind, Sample, Value};
 
 impl Policies {
     /// What is counted, at this moment.
     pub(crate) fn families(&self) -> Vec<Family> {
-        let policies = self.list();
-        let in_role = |is: fn(&PolicyRole) -> bool| {
-            let samples = policies.iter().filter(move |policy| policy.roles.iter().any(|(role, _)| is(role)));
-            samples.map(|policy| number(labels(policy), 1)).collect()
-        };
+        // Whoever scrapes waits for nobody, and copies no configuration.
+        let (standing, lineup) = (self.0.store.standing(), self.lineup());
+        let one = |which: Which| standing.names(which).map(|(name, version)| number(labels(which, name, version), 1));
+        let of = |absent: &Absent| absent.chosen.which;
+        let absent: BTreeSet<Which> = lineup.absent.iter().map(of).collect();
+        let unwritten = lineup.absent.iter().filter(|absent| absent.taken_back.is_some()).map(of);
+        let rolled_back: BTreeSet<Which> = standing.rolled_back.keys().copied().chain(unwritten).collect();
+        let identity = lineup.active.policy().identity();
+        let active = vec![
+            ("policy", identity.name().unwrap_or_default().to_owned()),
+            ("version", identity.version().unwrap_or_default().to_owned()),
+            ("digest", identity.digest().to_string()),
+        ];
         let (automatic, commanded) = self.rollbacks();
         let mut families = vec![
             Family {
                 name: "thermocline_policy_active",
                 help: "1 for the policy that decides for all tenants that have none of their own.",
                 kind: Kind::Gauge,
-                samples: in_role(|role| matches!(role, PolicyRole::Active)),
+                samples: vec![number(active, 1)],
             },
             Family::one(
                 "thermocline_policy_overrides",
                 "Tenants and shards that have a policy of their own.",
                 Kind::Gauge,
-                self.overrides().len() as u64,
+                lineup.overrides.len() as u64,
             ),
             Family {
                 name: "thermocline_policy_rolled_back",
                 help: "1 for each policy that was taken back because it failed too often, until it is activated \
                        again, or removed.",
                 kind: Kind::Gauge,
-                samples: in_role(|role| matches!(role, PolicyRole::RolledBack(_))),
+                samples: rolled_back.into_iter().filter_map(one).collect(),
+            },
+            Family {
+                name: "thermocline_policy_absent",
+                help: "1 for each policy that the log has in a place where it does not sit, and another one decides: it \
+                       could not be loaded when the daemon was started, or was taken back and that could not be written \
+                       down so far.",
+                kind: Kind::Gauge,
+                samples: absent.into_iter().filter_map(one).collect(),
             },
             Family {
                 name: "thermocline_policy_rollbacks_total",
@@ -108,8 +128,8 @@ fn watched(status: Option<&ShadowStatus>) -> [Family; 4] {
     ]
 }
 
-fn labels(policy: &PolicySummary) -> Vec<(&'static str, String)> {
-    vec![("policy", policy.name.clone()), ("version", policy.version.clone()), ("digest", policy.digest.to_string())]
+fn labels(which: Which, name: &str, version: &str) -> Vec<(&'static str, String)> {
+    vec![("policy", name.to_owned()), ("version", version.to_owned()), ("digest", which.digest().to_string())]
 }
 
 fn number(labels: Vec<(&'static str, String)>, value: u64) -> Sample {

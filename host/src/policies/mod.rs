@@ -23,7 +23,7 @@ mod status;
 pub mod store;
 mod which;
 
-pub use change::MAX_OVERRIDES;
+pub use change::{MAX_OVERRIDES, MAX_OVERRIDES_CONFIG_BYTES};
 pub use entry::{Action, CONFIGURATION, Entry, HOST, Outcome};
 pub use error::{ChangeError, PoliciesError};
 pub use failures::RollbackRule;

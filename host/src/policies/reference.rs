@@ -7,9 +7,10 @@ use super::error::ChangeError;
 use super::standing::Standing;
 use super::which::Which;
 use crate::Digest;
-use crate::policy::{PIN, RESIDENT_SET, is_policy_name};
+use crate::policy::{BUILT_IN, PIN, is_policy_name};
 
-const BUILT_IN: &str = "built-in";
+/// How the built-in policy is called, whatever it calls itself.
+const BUILT_IN_REFERENCE: &str = "built-in";
 const SHA256: &str = "sha256:";
 
 /// Hex digits of a whole digest.
@@ -18,14 +19,13 @@ const DIGEST_DIGITS: usize = 64;
 /// Hex digits of a digest that tell candidates apart for a reader.
 const SHOWN_DIGITS: usize = 12;
 
-/// What the built-in policy calls itself.
-const BUILT_IN_NAME: &str = "resident-set";
-
 /// Names an installed policy: `built-in`, `NAME`, `NAME@VERSION`, `sha256:DIGEST`, or one of them with `@sha256:DIGEST`
 /// behind it, which pins it. A digest may be cut off after at least [`PolicyRef::MIN_DIGITS`] digits, but for a pin.
 ///
 /// `NAME` alone stands for the only version that is installed. Where there are several, it stands for none: what decides
-/// must not depend on what else was installed meanwhile.
+/// must not depend on what else was installed meanwhile. For the same reason, the built-in policy's own name, with its
+/// version or without, always stands for the built-in policy: another component of that name is called by its version, or,
+/// where that is the same as well, by its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyRef {
     meant: Meant,
@@ -70,16 +70,14 @@ impl PolicyRef {
     /// If nothing, or more than one, is meant, or it is not the one that is pinned.
     pub fn resolve(&self, standing: &Standing) -> Result<Which, ChangeError> {
         let candidates = self.candidates(standing);
-        let digest = |which: &Which| match which {
-            Which::BuiltIn => Digest::of(RESIDENT_SET),
-            Which::Component(digest) => *digest,
-        };
-        let pinned = |which: &Which| self.pin.is_none_or(|pin| digest(which) == pin);
+        let pinned = |which: &Which| self.pin.is_none_or(|pin| which.digest() == pin);
         let fitting: Vec<Which> = candidates.iter().copied().filter(pinned).collect();
         match (fitting.as_slice(), candidates.as_slice()) {
             ([which], _) => Ok(*which),
+            // It comes first, and what it calls itself is its own. Digits are nobody's.
+            ([Which::BuiltIn, ..], _) if !matches!(self.meant, Meant::Digest(_)) => Ok(Which::BuiltIn),
             ([], [other]) => {
-                let (found, pinned) = (digest(other), self.pin.unwrap_or_else(|| digest(other)));
+                let (found, pinned) = (other.digest(), self.pin.unwrap_or_else(|| other.digest()));
                 Err(ChangeError::Pin { what: self.meant.to_string(), found, pinned })
             }
             ([], _) => Err(ChangeError::Unknown(self.to_string())),
@@ -91,33 +89,27 @@ impl PolicyRef {
         }
     }
 
+    /// What may be meant, the built-in one first.
     fn candidates(&self, standing: &Standing) -> Vec<Which> {
-        let installed = standing.installed.iter();
-        let mut found: Vec<Which> = match &self.meant {
-            Meant::BuiltIn => Vec::new(),
-            Meant::Name(name) => {
-                installed.filter(|(_, it)| it.name == *name).map(|(digest, _)| Which::Component(*digest)).collect()
-            }
-            Meant::Version(name, version) => installed
-                .filter(|(_, it)| it.name == *name && it.version == *version)
-                .map(|(digest, _)| Which::Component(*digest))
-                .collect(),
-            Meant::Digest(digits) => installed
-                .filter(|(digest, _)| digest.to_string().starts_with(digits))
-                .map(|(digest, _)| Which::Component(*digest))
-                .collect(),
-        };
+        let digits = |digest: Digest, digits: &str| digest.to_string().starts_with(digits);
+        let (name, version) = (BUILT_IN.name().unwrap_or_default(), BUILT_IN.version().unwrap_or_default());
         let built_in = match &self.meant {
             Meant::BuiltIn => true,
-            Meant::Name(name) => name == BUILT_IN_NAME,
-            Meant::Version(..) => false,
-            Meant::Digest(digits) => Digest::of(RESIDENT_SET).to_string().starts_with(digits),
+            Meant::Name(meant) => meant == name,
+            Meant::Version(meant, of) => meant == name && of == version,
+            // Who names a digest means these bytes, whatever a later host brings along: better the one that stays.
+            Meant::Digest(meant) => {
+                digits(BUILT_IN.digest(), meant) && !standing.installed.contains_key(&BUILT_IN.digest())
+            }
         };
-        // One that somebody installed goes before the built-in one of the same name.
-        if found.is_empty() && built_in {
-            found.push(Which::BuiltIn);
-        }
-        found
+        let installed = standing.installed.iter().filter(|(digest, it)| match &self.meant {
+            Meant::BuiltIn => false,
+            Meant::Name(meant) => it.name == *meant,
+            Meant::Version(meant, of) => it.name == *meant && it.version == *of,
+            Meant::Digest(meant) => digits(**digest, meant),
+        });
+        let installed = installed.map(|(digest, _)| Which::Component(*digest));
+        built_in.then_some(Which::BuiltIn).into_iter().chain(installed).collect()
     }
 }
 
@@ -148,7 +140,7 @@ impl FromStr for PolicyRef {
 
 impl Meant {
     fn read(text: &str) -> Option<Self> {
-        if text == BUILT_IN {
+        if text == BUILT_IN_REFERENCE {
             return Some(Meant::BuiltIn);
         }
         let digits = text.strip_prefix(SHA256);
@@ -178,7 +170,7 @@ fn is_hex(text: &str) -> bool {
 impl fmt::Display for Meant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Meant::BuiltIn => f.write_str(BUILT_IN),
+            Meant::BuiltIn => f.write_str(BUILT_IN_REFERENCE),
             Meant::Name(name) => f.write_str(name),
             Meant::Version(name, version) => write!(f, "{name}@{version}"),
             Meant::Digest(digits) => write!(f, "{SHA256}{digits}"),
@@ -213,8 +205,15 @@ mod tests {
         let installed = installed.iter().map(|(digits, name, version)| {
             let text = String::new();
             let (name, version) = ((*name).to_owned(), (*version).to_owned());
-            let installed =
-                Installed { name, version, size_bytes: 1, at: text.clone(), by: text.clone(), source: text };
+            let installed = Installed {
+                name,
+                version,
+                contract: None,
+                size_bytes: 1,
+                at: text.clone(),
+                by: text.clone(),
+                source: text,
+            };
             (digest(digits), installed)
         });
         Standing { installed: installed.collect(), ..Standing::default() }
@@ -277,18 +276,61 @@ mod tests {
         }
         assert_eq!(pinned("hot", "aaaaaaaa2"), Ok(Which::Component(digest("aaaaaaaa2"))), "it tells versions apart");
         assert!(pinned("hot", "bbbbbbbb").unwrap_err().starts_with("there is no policy hot@sha256:bbbbbbbb"));
-        let built_in = format!("built-in@sha256:{}", Digest::of(RESIDENT_SET));
+        let built_in = format!("built-in@sha256:{}", BUILT_IN.digest());
         assert_eq!(resolved(&built_in, &several()), Ok(Which::BuiltIn));
         assert!(pinned("built-in", "aaaaaaaa1").is_err());
     }
 
+    /// Beside the built-in policy, somebody installed components that call themselves like it: under another version,
+    /// under the same one, and the built-in one itself.
+    fn namesakes() -> (Standing, String, Digest) {
+        let version = BUILT_IN.version().unwrap().to_owned();
+        let mut own = standing(&[
+            ("aaaaaaaa", "resident-set", "9.0.0"),
+            ("bbbbbbbb", "resident-set", &version),
+            ("cccccccc", "built-in", "1.0.0"),
+        ]);
+        let copy = own.installed[&digest("bbbbbbbb")].clone();
+        own.installed.insert(BUILT_IN.digest(), copy);
+        (own, version, BUILT_IN.digest())
+    }
+
+    #[rstest]
+    #[case::always("built-in", None)]
+    #[case::its_name("resident-set", None)]
+    #[case::its_version("resident-set@VERSION", None)]
+    #[case::pinned("resident-set@sha256:DIGEST", None)]
+    #[case::its_version_pinned("resident-set@VERSION@sha256:DIGEST", None)]
+    #[case::another_version("resident-set@9.0.0", Some("aaaaaaaa"))]
+    #[case::another_digest("sha256:bbbbbbbb", Some("bbbbbbbb"))]
+    #[case::pinned_to_another(
+        "resident-set@sha256:aaaaaaaa00000000000000000000000000000000000000000000000000000000",
+        Some("aaaaaaaa")
+    )]
+    #[case::the_same_version_pinned_to_another(
+        "resident-set@VERSION@sha256:bbbbbbbb00000000000000000000000000000000000000000000000000000000",
+        Some("bbbbbbbb")
+    )]
+    fn the_built_in_one_answers_to_its_own_name_whatever_is_installed(#[case] text: &str, #[case] meant: Option<&str>) {
+        let (own, version, built_in) = namesakes();
+        let text = text.replace("VERSION", &version).replace("DIGEST", &built_in.to_string());
+        let meant = meant.map_or(Which::BuiltIn, |digits| Which::Component(digest(digits)));
+        assert_eq!(resolved(&text, &own), Ok(meant));
+        if meant == Which::BuiltIn {
+            assert_eq!(resolved(&text, &Standing::default()), Ok(meant), "nor does it need anybody beside it");
+        }
+    }
+
     #[test]
-    fn the_built_in_one_gives_way_to_one_that_was_installed() {
-        let own = standing(&[("aaaaaaaa", "resident-set", "9.0.0"), ("bbbbbbbb", "built-in", "1.0.0")]);
-        assert_eq!(resolved("resident-set", &own), Ok(Which::Component(digest("aaaaaaaa"))));
-        assert_eq!(resolved("built-in", &own), Ok(Which::BuiltIn), "whatever others call themselves");
-        let digits = format!("sha256:{}", Digest::of(RESIDENT_SET));
-        assert_eq!(resolved(&digits, &own), Ok(Which::BuiltIn));
+    fn a_digest_means_what_was_installed_and_else_the_built_in_one() {
+        let (own, _, built_in) = namesakes();
+        let text = format!("sha256:{built_in}");
+        assert_eq!(resolved(&text, &own), Ok(Which::Component(built_in)));
+        assert_eq!(resolved(&text, &several()), Ok(Which::BuiltIn));
+        let first_digits = &text[.."sha256:".len() + PolicyRef::MIN_DIGITS];
+        let alike = standing(&[(&first_digits["sha256:".len()..], "alike", "1.0.0")]);
+        let error = resolved(first_digits, &alike).unwrap_err();
+        assert!(error.contains(" may be built-in or sha256:"), "{error}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::entry::{Action, CONFIGURATION, Entry, Outcome};
 use super::scope::Scope;
 use super::which::Which;
 use crate::Digest;
-use crate::policy::NO_CONFIG;
+use crate::policy::{BUILT_IN, NO_CONFIG};
 
 /// Most policies that rollbacks lead back to, the last first.
 const MAX_BEFORE: usize = 16;
@@ -43,6 +43,9 @@ pub struct Installed {
     pub name: String,
     /// What it calls its version.
     pub version: String,
+    /// The version of the contract that it was built for; absent where a host of before did not note it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
     /// Its size.
     pub size_bytes: u64,
     /// When it was installed, as the log has it.
@@ -76,12 +79,16 @@ pub struct Standing {
     pub installed: BTreeMap<Digest, Installed>,
     /// Which policy decides.
     pub active: Chosen,
+    /// Number of the entry with which that began; 0 where it always has.
+    pub active_since: u64,
     /// Which ones decided before, the last one last.
     pub before: Vec<Chosen>,
     /// Which policy the configuration named when it last named another.
     pub configured: Option<Chosen>,
     /// Which policies decide for some.
     pub overrides: BTreeMap<Scope, Chosen>,
+    /// Numbers of the entries with which that began.
+    pub overrides_since: BTreeMap<Scope, u64>,
     /// Which policy is watched.
     pub shadow: Option<Shadowed>,
     /// Which policies failed too often since they were last activated, and when that was.
@@ -113,7 +120,7 @@ impl Standing {
                     self.configured = Some(to.clone());
                 }
                 match entry.tenant {
-                    Some(scope) => drop(self.overrides.insert(scope, to)),
+                    Some(scope) => self.override_for(scope, to),
                     None => {
                         // Nobody need watch what decides.
                         self.shadow.take_if(|shadowed| shadowed.chosen == to);
@@ -122,7 +129,10 @@ impl Standing {
                 }
             }
             Action::Rollback => match (entry.tenant, chosen(entry)) {
-                (Some(scope), _) => drop(self.overrides.remove(&scope)),
+                (Some(scope), _) => {
+                    self.overrides.remove(&scope);
+                    self.overrides_since.remove(&scope);
+                }
                 (None, Some(to)) => self.go_back(to),
                 (None, None) => {}
             },
@@ -132,6 +142,10 @@ impl Standing {
                 self.shadow = Some(Shadowed { chosen: to, tenant: entry.tenant, share, since: entry.at.clone() });
             }
             Action::EndShadow => self.shadow = None,
+            Action::EndOverrides => {
+                self.overrides.clear();
+                self.overrides_since.clear();
+            }
         }
     }
 
@@ -140,6 +154,7 @@ impl Standing {
         let installed = Installed {
             name: entry.name.clone().unwrap_or_default(),
             version: entry.version.clone().unwrap_or_default(),
+            contract: entry.contract.clone(),
             size_bytes: entry.size_bytes.unwrap_or_default(),
             at: entry.at.clone(),
             by: entry.by.clone(),
@@ -164,6 +179,7 @@ impl Standing {
         if to == self.active {
             return;
         }
+        self.active_since = self.seq;
         self.before.push(std::mem::replace(&mut self.active, to));
         if self.before.len() > MAX_BEFORE {
             self.before.remove(0);
@@ -175,12 +191,44 @@ impl Standing {
         if let Some(position) = self.before.iter().rposition(|before| *before == to) {
             self.before.truncate(position);
         }
+        if to != self.active {
+            self.active_since = self.seq;
+        }
         self.active = to;
+    }
+
+    fn override_for(&mut self, scope: Scope, to: Chosen) {
+        // The same once more changes nothing, nor does it where everybody has it.
+        let since = match self.overrides.get(&scope) {
+            Some(own) if *own == to => self.since(Some(scope)),
+            None if self.active == to => self.active_since,
+            _ => self.seq,
+        };
+        self.overrides_since.insert(scope, since);
+        self.overrides.insert(scope, to);
+    }
+
+    /// Number of the entry with which the policy began to decide that does; `tenant` absent: for all that have none of
+    /// their own.
+    pub(super) fn since(&self, tenant: Option<Scope>) -> u64 {
+        let own = |scope| self.overrides_since.get(&scope).copied().unwrap_or_default();
+        tenant.map_or(self.active_since, own)
     }
 
     /// Which policies decided before and were not taken back, the last one first.
     pub(super) fn good_before(&self) -> impl Iterator<Item = &Chosen> {
         self.before.iter().rev().filter(|chosen| !self.rolled_back.contains_key(&chosen.which))
+    }
+
+    /// What a policy calls itself and its version; `None` if it is not installed.
+    pub(super) fn names(&self, which: Which) -> Option<(&str, &str)> {
+        match which {
+            Which::BuiltIn => BUILT_IN.name().zip(BUILT_IN.version()),
+            Which::Component(digest) => {
+                let installed = self.installed.get(&digest)?;
+                Some((&installed.name, &installed.version))
+            }
+        }
     }
 
     /// The components that it speaks of: those in the store, and those that should be.
@@ -266,6 +314,7 @@ pub(super) mod tests {
         let install = Entry {
             name: Some("hot".into()),
             version: Some("1.2.3".into()),
+            contract: Some("0.2.0".into()),
             size_bytes: Some(9),
             source: Some("hot.wasm".into()),
             ..entry(Action::Install, 1)
@@ -273,6 +322,7 @@ pub(super) mod tests {
         let installed = Installed {
             name: "hot".into(),
             version: "1.2.3".into(),
+            contract: Some("0.2.0".into()),
             size_bytes: 9,
             at: install.at.clone(),
             by: "anna".into(),
@@ -354,7 +404,8 @@ pub(super) mod tests {
         let standing = after([own.clone()]);
         assert_eq!(standing.overrides, BTreeMap::from([(scope(7), with(1, "[]"))]));
         assert_eq!(standing.active, Chosen::default());
-        assert_eq!(after([own, for_tenant(entry(Action::Rollback, 0))]).overrides, BTreeMap::new());
+        assert_eq!(after([own.clone(), for_tenant(entry(Action::Rollback, 0))]).overrides, BTreeMap::new());
+        assert_eq!(after([own, Entry::plain(Action::EndOverrides)]), Standing { seq: 2, ..Standing::default() });
     }
 
     #[test]
@@ -426,6 +477,7 @@ pub(super) mod tests {
             Action::EndShadow,
             Action::Activate,
             Action::Rollback,
+            Action::EndOverrides,
         ]);
         let config = prop::option::of(prop::sample::select(vec!["{}", "{\"days\":\n1}", " [1, \"\\n\"] "]));
         let policy = || prop::option::of(0_u8..4);

@@ -16,6 +16,14 @@ pub enum PolicyRole {
     Shadow,
     /// It failed too often, and is not tried again until somebody says so. Since when, as the log has it.
     RolledBack(String),
+    /// The log has it in a place, and it does not sit there: it could not be loaded when the host was started; or it was
+    /// taken back, and that could not be written down so far. Another one decides in its place.
+    Absent {
+        /// What it should do.
+        from: Box<PolicyRole>,
+        /// Why it does not.
+        why: String,
+    },
 }
 
 /// An installed policy.
@@ -29,6 +37,8 @@ pub struct PolicySummary {
     pub name: String,
     /// What it calls its version.
     pub version: String,
+    /// The version of the contract that it was built for, as far as it is known.
+    pub contract: Option<String>,
     /// Its size.
     pub size_bytes: u64,
     /// When it was installed; absent for the built-in one.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 use crate::digest::ParseDigestError;
+use crate::policy;
 
 /// Which component. The built-in one has no digest here: a host of another version brings another, and what was decided
 /// for the one holds for the other. Prints as `built-in`, or as `sha256:` and 64 hex digits.
@@ -17,6 +18,16 @@ pub enum Which {
     BuiltIn,
     /// One that was installed.
     Component(Digest),
+}
+
+impl Which {
+    /// SHA-256 of the component, be it the one that this host brings.
+    pub fn digest(&self) -> Digest {
+        match self {
+            Which::BuiltIn => policy::BUILT_IN.digest(),
+            Which::Component(digest) => *digest,
+        }
+    }
 }
 
 const BUILT_IN: &str = "built-in";

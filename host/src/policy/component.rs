@@ -14,6 +14,7 @@ use super::engine::Engine;
 use super::error::{PolicyError, PolicyErrorKind, Step, one_line, trap};
 use super::identity::{PolicyIdentity, check_description};
 use super::memory::MemoryMeter;
+use super::permits::Urgency;
 use super::queue::{Ranking, UploadQueue};
 use super::quote::quoted;
 use super::reasons::ReasonBook;
@@ -45,6 +46,7 @@ pub struct Policy {
     size_bytes: usize,
     config: String,
     key: Digest,
+    urgency: Urgency,
     pre: PolicyPre,
 }
 
@@ -179,6 +181,7 @@ impl Policy {
             size_bytes,
             config: NO_CONFIG.into(),
             key: key(digest, NO_CONFIG),
+            urgency: Urgency::Decides,
             pre,
         })
     }
@@ -201,7 +204,16 @@ impl Policy {
             return fail(PolicyErrorKind::ConfigSchema(why));
         }
         self.try_config(config)?;
-        Ok(Policy {
+        Ok(self.copied(config, self.urgency))
+    }
+
+    /// The same policy, whose calls leave a slot to others: for answers that nothing waits for.
+    pub(crate) fn aside(&self) -> Self {
+        self.copied(&self.config, Urgency::Aside)
+    }
+
+    fn copied(&self, config: &str, urgency: Urgency) -> Self {
+        Policy {
             engine: self.engine.clone(),
             identity: self.identity.clone(),
             description: self.description.clone(),
@@ -210,8 +222,9 @@ impl Policy {
             size_bytes: self.size_bytes,
             config: config.into(),
             key: key(self.identity.digest(), config),
+            urgency,
             pre: self.pre.clone(),
-        })
+        }
     }
 
     /// Shows the policy a configuration that the host would not let through.
@@ -261,7 +274,13 @@ impl Policy {
         memory: &[u8],
     ) -> Result<Called<Selection>, PolicyError> {
         let rows = table.rows();
-        let work = Work { view: View::Layers(Arc::clone(table)), rows, shard: Some(&tenant.shard), reasons };
+        let work = Work {
+            view: View::Layers(Arc::clone(table)),
+            rows,
+            shard: Some(&tenant.shard),
+            reasons,
+            urgency: self.urgency,
+        };
         run(&self.engine, &self.identity, &self.pre, work, |running| {
             running.configure(&self.config)?;
             running.step = Step::Select;
@@ -276,7 +295,8 @@ impl Policy {
     /// # Errors
     /// If the policy gave no answer, or one that does not fit the queue.
     pub fn rank_uploads(&self, now: i64, queue: &Arc<UploadQueue>) -> Result<Called<Ranking>, PolicyError> {
-        let work = Work { view: View::Uploads(Arc::clone(queue)), rows: queue.rows(), shard: None, reasons: false };
+        let view = View::Uploads(Arc::clone(queue));
+        let work = Work { view, rows: queue.rows(), shard: None, reasons: false, urgency: self.urgency };
         run(&self.engine, &self.identity, &self.pre, work, |running| {
             running.configure(&self.config)?;
             running.step = Step::RankUploads;
@@ -364,12 +384,13 @@ struct Work<'a> {
     shard: Option<&'a str>,
     /// Whether somebody asks why.
     reasons: bool,
+    urgency: Urgency,
 }
 
 impl Work<'_> {
-    /// A call that works on no table.
+    /// A call that works on no table: no upload makes one.
     const fn unasked() -> Self {
-        Work { view: View::Nothing, rows: 0, shard: None, reasons: false }
+        Work { view: View::Nothing, rows: 0, shard: None, reasons: false, urgency: Urgency::Aside }
     }
 }
 
@@ -384,7 +405,7 @@ fn run<T>(
 ) -> Result<Called<T>, PolicyError> {
     let limits = engine.limits();
     let queued = Instant::now();
-    let Some(_permit) = engine.permits().take(limits.wait) else {
+    let Some(_permit) = engine.permits().take(work.urgency, limits.wait) else {
         let kind = PolicyErrorKind::Busy { waited: limits.wait };
         return Err(PolicyError::new(identity.clone(), kind, Report::default()));
     };

@@ -26,7 +26,7 @@ pub struct PolicyIdentity {
 }
 
 impl PolicyIdentity {
-    pub(super) const fn unnamed(digest: Digest) -> Self {
+    pub(crate) const fn unnamed(digest: Digest) -> Self {
         PolicyIdentity { named: None, digest }
     }
 

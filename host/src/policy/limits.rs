@@ -56,7 +56,8 @@ pub struct Limits {
     /// Bytes of all reasons of a call; rows share those that read alike. Further ones are dropped and counted.
     pub reasons_bytes: usize,
     /// Calls at the same time, in this process. Calls are computation: more than there are cores slow
-    /// each other down.
+    /// each other down. Of several, one is left to calls that an upload may wait for: those that load, check or
+    /// watch a policy share the others.
     pub concurrent_calls: NonZeroU32,
     /// How long a call waits for its turn.
     pub wait: Duration,

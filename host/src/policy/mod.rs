@@ -29,6 +29,7 @@ mod shape;
 mod stack;
 mod work;
 
+pub(crate) use builtin::BUILT_IN;
 pub use builtin::RESIDENT_SET;
 pub use comparison::{Comparison, Portion, moved_layers};
 pub use component::{Called, NO_CONFIG, Policy};

@@ -11,4 +11,5 @@ mod uploads;
 pub use error::StateError;
 pub(crate) use known::Known;
 pub(crate) use sightings::{Sightings, StateDir};
+pub(crate) use uploads::Remembered;
 pub use uploads::State;

@@ -29,13 +29,6 @@ pub(super) struct Memory {
     pub(super) bytes: Vec<u8>,
 }
 
-impl Memory {
-    /// Its bytes, if they are this policy's.
-    pub(super) fn of(&self, policy: Digest) -> &[u8] {
-        if self.policy == policy { &self.bytes } else { &[] }
-    }
-}
-
 impl Change {
     fn memory_bytes(&self) -> usize {
         self.memory.iter().flatten().map(|memory| memory.bytes.len()).sum()

@@ -33,6 +33,22 @@ struct Inner {
     warned_of_dropped: AtomicBool,
 }
 
+/// What a policy is handed that it handed back before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Remembered {
+    pub(crate) bytes: Vec<u8>,
+    /// Another policy's is kept, or what is kept could not be read. It has to go once this one was asked: else it would
+    /// be handed out again when the other one decides again, which is not where that left off.
+    pub(crate) outdated: bool,
+}
+
+impl Remembered {
+    fn of(policy: Digest, kept_for: Digest, bytes: &[u8]) -> Self {
+        let outdated = kept_for != policy;
+        Remembered { bytes: if outdated { Vec::new() } else { bytes.to_vec() }, outdated }
+    }
+}
+
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("State").field("path", &self.inner.file.path()).finish_non_exhaustive()
@@ -104,12 +120,12 @@ impl State {
         Ok(all)
     }
 
-    /// What a policy handed back at the shard's last call, if it was this policy (`policy` stands for component and
-    /// configuration); else nothing.
-    pub(crate) fn memory(&self, shard: TenantShardId, policy: Digest) -> Result<Vec<u8>, StateError> {
+    /// What a policy handed back at the shard's last call, if it was this policy (`policy` stands for component,
+    /// configuration, and since when they decide); else nothing.
+    pub(crate) fn memory(&self, shard: TenantShardId, policy: Digest) -> Result<Remembered, StateError> {
         let pending = |pending: &Pending| match pending.memory(shard)? {
-            Some(memory) => Some(memory.of(policy).to_vec()),
-            None => Some(Vec::new()),
+            Some(memory) => Some(Remembered::of(policy, memory.policy, &memory.bytes)),
+            None => Some(Remembered::default()),
         };
         if let Some(memory) = pending(&self.pending()) {
             return Ok(memory);
@@ -120,11 +136,11 @@ impl State {
             let table = database.begin_read()?.open_table(MEMORY)?;
             Ok(table.get(key)?.map(|record| record.value().to_vec()))
         })?;
-        let Some(record) = record else { return Ok(Vec::new()) };
+        let Some(record) = record else { return Ok(Remembered::default()) };
         let memory = record::open(Kind::Memory, &key, &record).and_then(|body| {
             let mut reader = Reader(body);
             let kept_for = Digest::from_bytes(reader.take()?);
-            Some(if kept_for == policy { reader.0.to_vec() } else { Vec::new() })
+            Some(Remembered::of(policy, kept_for, reader.0))
         });
         if memory.is_none() {
             self.warn_of_records(1);
@@ -296,7 +312,7 @@ mod tests {
     }
 
     fn memory(state: &State, shard: &str, name: &str) -> Vec<u8> {
-        state.memory(id(shard), policy(name)).unwrap()
+        state.memory(id(shard), policy(name)).unwrap().bytes
     }
 
     #[rstest]

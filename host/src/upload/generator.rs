@@ -13,7 +13,7 @@ use crate::layer::LayerTable;
 use crate::pageserver::{Pageserver, Shard};
 use crate::policies::{Decided, Policies, Watching};
 use crate::policy::{JudgeError, Ranking, UploadQueue, Verdict};
-use crate::state::State;
+use crate::state::{Remembered, State};
 
 /// Makes heatmaps.
 #[derive(Clone, Debug)]
@@ -127,18 +127,26 @@ impl Asked {
     ) -> Result<(Generated, Option<Watching>), GenerateError> {
         let id = self.shard.id;
         let seat = policies.seat(id);
-        let (judge, policy_key) = (seat.judge(), seat.key());
-        let memory = state.map(|state| state.memory(id, policy_key)).transpose().unwrap_or_else(|error| {
-            tracing::warn!("what the policy remembers cannot be read, and counts as nothing: {error}");
-            None
+        let (judge, tenure) = (seat.judge(), seat.tenure());
+        let kept = state.map_or_else(Remembered::default, |state| {
+            state.memory(id, tenure).unwrap_or_else(|error| {
+                tracing::warn!("what the policy remembers cannot be read, and counts as nothing: {error}");
+                Remembered { bytes: Vec::new(), outdated: true }
+            })
         });
-        let memory = memory.unwrap_or_default();
-        let memory = seat.take_learned(id).unwrap_or(memory);
-        let verdict = judge.select(&self.tenant, &self.table, &memory).map_err(Box::new)?;
-        if let (Some(state), Some(after)) = (state, verdict.memory())
-            && after != memory
+        let learned = seat.learned(id);
+        let memory = learned.as_ref().unwrap_or(&kept.bytes);
+        let verdict = judge.select(&self.tenant, &self.table, memory).map_err(Box::new)?;
+        let after = verdict.memory();
+        if let Some(state) = state
+            // Also where it did not answer: whoever has been asked, the one of before has not.
+            && let Some(to_keep) = after.or(kept.outdated.then_some(&[]))
+            && (kept.outdated || to_keep != kept.bytes)
         {
-            state.keep_memory(id, policy_key, after.to_vec());
+            state.keep_memory(id, tenure, to_keep.to_vec());
+        }
+        if after.is_some() {
+            seat.drop_learned(id);
         }
         if let Some(failure) = &verdict.failure {
             policies.failed(&seat, failure);
@@ -157,7 +165,7 @@ impl Asked {
             scored: verdict.answer.heats().is_some(),
             valid_for_s: verdict.answer.valid_for_s(),
             policy: header.policy,
-            policy_key,
+            tenure,
             policy_error: verdict.failure,
             report: verdict.report,
         };

@@ -27,7 +27,7 @@ pub struct Generated {
     /// When the policy was asked, since the clock's start.
     pub(super) decided: Duration,
     pub(super) scored: bool,
-    pub(super) policy_key: Digest,
+    pub(super) tenure: Digest,
 }
 
 /// Why there is no heatmap of a shard.

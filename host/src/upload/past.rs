@@ -39,7 +39,7 @@ pub(super) struct Made {
     generation: u32,
     revision: Revision,
     upload_period: Duration,
-    policy: Digest,
+    tenure: Digest,
     /// From which on the policy would answer otherwise, since the clock's start.
     valid_until: Option<Duration>,
     /// Heats may follow access times, so that only a look tells whether they moved.
@@ -53,7 +53,7 @@ impl Made {
             generation,
             revision: shard.revision,
             upload_period: shard.upload_period,
-            policy: generated.policy_key,
+            tenure: generated.tenure,
             valid_until: generated
                 .valid_for_s
                 .map(|valid_for_s| generated.decided.saturating_add(Duration::from_secs(valid_for_s))),
@@ -74,14 +74,14 @@ impl Past {
         shard: &Shard,
         generation: u32,
         trigger: Trigger,
-        policy: Digest,
+        tenure: Digest,
         now: Duration,
     ) -> Option<Outcome> {
         let (made, ours) = (self.made.as_ref()?, self.ours.as_ref()?);
         let same = trigger == Trigger::Schedule
             && made.generation == generation
             && made.upload_period == shard.upload_period
-            && made.policy == policy
+            && made.tenure == tenure
             && made.valid_until.is_none_or(|until| now < until)
             && made.revision.layers == shard.revision.layers;
         if !same {

@@ -238,9 +238,9 @@ impl<'a> Turn<'a> {
                 return Err(stale(generation, bucket_generation));
             }
         }
-        let policy = self.uploader.generator.policies().seat(self.shard).key();
+        let tenure = self.uploader.generator.policies().seat(self.shard).tenure();
         let now = self.clock().elapsed();
-        if let Some(outcome) = self.past.still_right(&shard, generation, self.trigger, policy, now) {
+        if let Some(outcome) = self.past.still_right(&shard, generation, self.trigger, tenure, now) {
             if !self.must_ask() {
                 return Ok(outcome);
             }
@@ -270,10 +270,10 @@ impl<'a> Turn<'a> {
 
     /// Makes the heatmap, unless the shard and its policy still are what they were at the last try.
     async fn generate(&mut self, shard: &Shard, generation: u32) -> Result<Heatmap, Stop> {
-        let policy = self.uploader.generator.policies().seat(self.shard).key();
+        let tenure = self.uploader.generator.policies().seat(self.shard).tenure();
         if let Some(made) = &self.made
             && made.of == *shard
-            && made.generated.policy_key == policy
+            && made.generated.tenure == tenure
         {
             return Ok(made.clone());
         }

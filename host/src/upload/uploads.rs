@@ -168,8 +168,8 @@ impl Work for Uploads {
             return false;
         }
         // Nor one that was decided by a policy of before.
-        let policy = self.uploader.generator.policies().seat(shard).key();
-        if attempt.generated.as_ref().is_none_or(|generated| generated.policy_key != policy) {
+        let tenure = self.uploader.generator.policies().seat(shard).tenure();
+        if attempt.generated.as_ref().is_none_or(|generated| generated.tenure != tenure) {
             return false;
         }
         let now = self.uploader.generator.pageserver().shard(shard).await;

@@ -36,7 +36,7 @@ use thermocline_warmth::fading::Fading;
 use thermocline_warmth::l0::Lives;
 use thermocline_warmth::note::{Call, Source, Warmth};
 use thermocline_warmth::reads::{Is, Moment, Reads, Was, single};
-use thermocline_warmth::{newcomers, reads};
+use thermocline_warmth::{l0, newcomers, reads};
 
 use self::earnings::{Earnings, ORDERS, Order};
 use self::listing::{Class, Classes};
@@ -193,8 +193,8 @@ impl Warm {
         marks: &[u8],
         sizes: &[u64],
     ) -> Self {
-        let has_l0s = marks.iter().any(|mark| Marks(*mark).is_l0());
-        let reads = Reads::of(layers, has_l0s);
+        let l0s = l0::rows(marks);
+        let reads = Reads::of(layers, !l0s.is_empty());
         let last = Call::of(past.fields());
         let [was_fast, was_numbers, was_slow, was_fitting] = past.columns();
         let [fast, numbers, slow, _] = next.columns_mut();
@@ -230,12 +230,12 @@ impl Warm {
         let (of_late, in_the_long_run) = (sum(fast) * rates[0], sum(slow) * rates[1]);
         let changes = of_late > MATTERS * in_the_long_run && of_late > 0.0;
         let mut expected = expected(fast, slow, rates.map(single));
-        if has_l0s {
-            let lives = Lives::of(layers, marks, &reads.since, settings.compaction_threshold);
-            for (row, (expected, _)) in
-                expected.iter_mut().zip(marks).enumerate().filter(|(_, (_, mark))| Marks(**mark).is_l0())
-            {
-                *expected *= lives.worth(row);
+        if !l0s.is_empty() {
+            let lives = Lives::of(layers, l0s, &reads.since, settings.compaction_threshold);
+            for row in lives.rows() {
+                if let Some(expected) = expected.get_mut(row) {
+                    *expected *= lives.worth(row);
+                }
             }
         }
         let changes_in_s = if changes { settings.half_life_s / 2 } else { u64::MAX };

@@ -79,8 +79,7 @@ impl Classes {
 
 /// For how many seconds more an inherited layer with this record is listed.
 pub(crate) fn left_s(settings: &Settings, now: u32, warm: &Word, number: &Word) -> u64 {
-    let since = if Warmth(u32::from_le_bytes(*warm)).waits() { u32::from_le_bytes(*number) } else { now };
-    settings.inherited_for_s.saturating_sub(u64::from(now.saturating_sub(since)))
+    Warmth(u32::from_le_bytes(*warm)).left_s(u32::from_le_bytes(*number), now, settings.inherited_for_s)
 }
 
 /// A share of so many bytes, or a byte less.

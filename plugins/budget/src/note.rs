@@ -1,4 +1,4 @@
-//! What is remembered of a layer: 24 bytes a row, which is what there is.
+//! What is remembered of a layer: 20 bytes a row, of the 24 that there are.
 
 use thermocline_policy::history::{History, NextHistory};
 use thermocline_warmth::note::Call;

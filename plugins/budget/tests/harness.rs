@@ -70,7 +70,9 @@ fn an_empty_tenant_has_an_empty_heatmap(#[values(native, component)] make: Make)
 }
 
 #[rstest]
-fn the_best_bytes_are_within_the_budget_and_the_rest_is_known(#[values(native, component)] make: Make) -> Result<(), Failed> {
+fn the_best_bytes_are_within_the_budget_and_the_rest_is_known(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
     let table = images(NOW, &[(64, 1000), (16, 900), (16, 10), (16, 800), (16, 5)]);
     let answer = make(NO_FLOOR).select(&table)?;
     assert_eq!((answer.hot(), answer.cold()), (vec!["1", "3", "2", "4"], vec!["0"]));
@@ -103,7 +105,8 @@ fn the_budget_is_kept(
 #[rstest]
 fn heat_is_reads_an_hour_and_mib(#[values(native, component)] make: Make) -> Result<(), Failed> {
     let policy = make(r#"{"budget_share": 1}"#);
-    let tables: Vec<_> = (0..=120).map(|minute| images(NOW + 60 * minute, &[(8, 2 * minute.unsigned_abs() + 1)])).collect();
+    let tables: Vec<_> =
+        (0..=120).map(|minute| images(NOW + 60 * minute, &[(8, 2 * minute.unsigned_abs() + 1)])).collect();
     let heat = in_turn(&policy, &tables)?.heat("0").unwrap();
     // And for what is read in the long run.
     let expected = 1.15 * 120.0 / 8.125;
@@ -116,7 +119,8 @@ fn heat_is_reads_an_hour_and_mib(#[values(native, component)] make: Make) -> Res
 fn a_busy_minute_counts_as_others_do(#[values(native, component)] make: Make) -> Result<(), Failed> {
     let policy = make(NO_FLOOR);
     // One is read steadily; then a report reads the other very often.
-    let mut tables: Vec<_> = (0..30).map(|minute| images(NOW + 60 * minute, &[(8, 100 * minute.unsigned_abs()), (8, 0)])).collect();
+    let mut tables: Vec<_> =
+        (0..30).map(|minute| images(NOW + 60 * minute, &[(8, 100 * minute.unsigned_abs()), (8, 0)])).collect();
     tables.push(images(NOW + 30 * 60, &[(8, 3000), (8, 50_000)]));
     for minute in 31..35 {
         tables.push(images(NOW + minute * 60, &[(8, 100 * minute.unsigned_abs()), (8, 50_000)]));
@@ -126,7 +130,9 @@ fn a_busy_minute_counts_as_others_do(#[values(native, component)] make: Make) ->
 }
 
 #[rstest]
-fn an_image_and_its_deltas_are_worth_what_they_serve_together(#[values(native, component)] make: Make) -> Result<(), Failed> {
+fn an_image_and_its_deltas_are_worth_what_they_serve_together(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
     // All reads of the image go on through its delta, which is small: without the image it serves nobody.
     #[rustfmt::skip]
     let table = Table::new()
@@ -165,7 +171,9 @@ fn what_every_start_reads_has_a_part_of_the_budget(#[values(native, component)] 
 }
 
 #[rstest]
-fn where_there_are_no_catalogs_the_newest_images_start_a_timeline(#[values(native, component)] make: Make) -> Result<(), Failed> {
+fn where_there_are_no_catalogs_the_newest_images_start_a_timeline(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
     let table = images(NOW, &[(8, 400), (8, 300), (8, 200), (8, 100)]);
     let answer = make(r#"{"budget_share": 0.5, "floor": 0.5}"#).select_with_reasons(&table)?;
     assert_eq!(answer.hot(), ["3", "0"]);
@@ -233,7 +241,11 @@ fn where_all_is_read_round_and_round_what_is_next_is_first(#[values(native, comp
 #[rstest]
 fn where_the_same_is_read_again_expected_reads_decide(#[values(native, component)] make: Make) {
     let policy = make(NO_FLOOR);
-    let tables: Vec<_> = (1..10).map(|minute| images(NOW + 60 * i64::try_from(minute).unwrap(), &[(8, 90 * minute), (8, 0), (8, 10 * minute), (8, 0)])).collect();
+    let tables: Vec<_> = (1..10)
+        .map(|minute| {
+            images(NOW + 60 * i64::try_from(minute).unwrap(), &[(8, 90 * minute), (8, 0), (8, 10 * minute), (8, 0)])
+        })
+        .collect();
     assert_eq!(order_of(&policy, &tables), "");
     assert_eq!(in_turn(&policy, &tables).unwrap().hot(), ["0", "2"]);
 }
@@ -296,7 +308,9 @@ fn where_nobody_counts_a_newer_access_time_is_a_read(#[values(native, component)
 }
 
 #[rstest]
-fn where_nothing_tells_of_reads_it_is_the_order_of_resident_set(#[values(native, component)] make: Make) -> Result<(), Failed> {
+fn where_nothing_tells_of_reads_it_is_the_order_of_resident_set(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
     #[rustfmt::skip]
     let table = Table::new()
         .l0("l0", 90..99).resident().visible().read_at(0)

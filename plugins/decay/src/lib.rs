@@ -4,7 +4,7 @@
 //! heat of a layer is the reads an hour that are expected of it, for each MiB that it takes to fetch, and the hottest is
 //! first. What is expected is what was: a read counts 1, half after a half-life, a quarter after two
 //! (`fading`). The pageserver counts reads since a layer became resident, so the policy remembers how often and how
-//! warm, 16 bytes a layer (`note`), and adds what came since the last call (`reads`). What is new takes over from
+//! warm, 12 bytes a layer (`note`), and adds what came since the last call (`reads`). What is new takes over from
 //! what it replaces (`newcomers`); an L0 layer counts for as long as it will live (`l0`).
 //!
 //! Listed are the layers that are resident and visible, the ones cold that are hardly read any more, and those that an
@@ -19,16 +19,13 @@ mod note;
 mod reasons;
 mod settings;
 
-use thermocline_policy::history::Word;
-use thermocline_policy::{
-    Description, Layers, Marks, Policy, Ranked, Selection, Tenant, Uploads, hottest_first, reasons_wanted,
-};
+use thermocline_policy::{Description, Layers, Policy, Selection, Tenant, Uploads, hottest_first, reasons_wanted};
 use thermocline_warmth::{REQUEST_BYTES, fading, l0, newcomers, reads};
 
 use self::fading::Fading;
-use self::judge::{Judge, Verdict};
+use self::judge::{Judge, Listed};
 use self::l0::Lives;
-use self::note::{Call, Next, Past, Source, VERSION, Warmth};
+use self::note::{Call, Next, Past, Source, VERSION};
 use self::reads::{Is, Moment, Reads, Was};
 use self::settings::Settings;
 
@@ -70,24 +67,24 @@ impl Policy for Decay {
             (Next::new(VERSION, &ids), past.stretches(&ids))
         };
         let marks = layers.marks();
-        let has_l0s = any_l0(&marks);
+        let l0s = l0::rows(&marks);
         let (source, lives) = {
-            let reads = Reads::of(layers, has_l0s);
+            let reads = Reads::of(layers, !l0s.is_empty());
             let ([was_warm, was], [warm, is]) = (past.columns(), next.columns_mut());
             let was = Was { warm: was_warm, numbers: was, last: Call::of(past.fields()) };
             let mut is = Is { warm, numbers: is };
             reads::remember(&mut is, &was, &stretches, &moment, &marks, &reads);
             newcomers::fill(&mut is, &was, &stretches, &moment, &marks, &reads, layers);
             let threshold = self.settings.compaction_threshold;
-            (reads.source, has_l0s.then(|| Lives::of(layers, &marks, &reads.since, threshold)))
+            (reads.source, (!l0s.is_empty()).then(|| Lives::of(layers, l0s, &reads.since, threshold)))
         };
         next.set_fields(Call { at: moment.now, source }.fields());
-        let judge = Judge::new(&self.settings, &moment, source, &marks, layers.file_sizes(), lives);
-        let Listed { hot, cold, changes } = Listed::of(&judge, &next);
+        let judge = Judge::new(&self.settings, &moment, source, &marks, &layers.file_sizes(), &next, lives);
+        let Listed { hot, cold, coldest, first_dropped_s } = Listed::of(&judge, &next);
         if reasons_wanted() {
             reasons::give(&judge, &next, &stretches, &moment);
         }
-        let valid_for = changes.valid_for(&self.settings, &moment);
+        let valid_for = self.valid_for(&moment, coldest, first_dropped_s);
         drop(judge);
         let answer = hottest_first(hot, cold, || layers.lsn_ends());
         let heats = answer.heats.filter(|_| source != Source::Nothing);
@@ -101,78 +98,17 @@ impl Policy for Decay {
 
 thermocline_policy::export!(Decay);
 
-#[inline(never)]
-fn any_l0(marks: &[u8]) -> bool {
-    marks.iter().fold(0, |all, mark| all | mark) & Marks::L0.0 != 0
-}
-
-/// What is listed, in the order of the table.
-struct Listed {
-    hot: Vec<Ranked>,
-    cold: Vec<Ranked>,
-    changes: Changes,
-}
-
-/// What will first be listed otherwise.
-struct Changes {
-    /// The least heat of what fading makes cold, if there is any.
-    coldest: f32,
-    /// In so many seconds the first inherited layer is listed no more.
-    first_dropped_s: u64,
-}
-
-impl Listed {
-    /// A loop over all rows.
-    #[inline(never)]
-    fn of(judge: &Judge<'_>, next: &Next) -> Self {
-        let [warm, numbers] = next.columns();
-        let mut hot = vec![Ranked::new(0, 0.0); judge.marks.len()];
-        let (mut cold, mut hot_rows) = (Vec::new(), 0);
-        let mut changes = Changes { coldest: f32::INFINITY, first_dropped_s: u64::MAX };
-        let mut coldest = f32::INFINITY;
-        let rows = judge.marks.iter().zip(&*judge.sizes).zip(warm.iter().zip(numbers));
-        for (row, ((mark, size_bytes), (warm, number))) in (0..).zip(rows) {
-            let (marks, warmth) = (Marks(*mark), warmth(warm));
-            let number = || u32::from_le_bytes(*number);
-            match judge.verdict(row as usize, marks, *size_bytes, warmth, number) {
-                Verdict::Hot(heat) => {
-                    if let Some(slot) = hot.get_mut(hot_rows) {
-                        *slot = Ranked::new(row, heat);
-                    }
-                    hot_rows += 1;
-                    if heat < coldest && marks.is_resident() {
-                        coldest = heat;
-                    }
-                }
-                Verdict::Cold(heat) => cold.push(Ranked::new(row, heat)),
-                Verdict::Dropped | Verdict::Unlisted => continue,
-            }
-            if !marks.is_resident() {
-                changes.first_dropped_s = changes.first_dropped_s.min(judge.left_s(warmth, number()));
-            }
-        }
-        if judge.source != Source::Nothing {
-            changes.coldest = coldest;
-        }
-        hot.truncate(hot_rows);
-        Listed { hot, cold, changes }
-    }
-}
-
-impl Changes {
-    /// All layers fade alike, so that their order stays as it is until one is read. What time alone changes is that a
-    /// layer turns cold, and that an inherited one is dropped.
+impl Decay {
+    /// All layers fade alike, so that their order stays as it is until one is read. What time alone changes is that the
+    /// coldest of the hot ones turns cold, and that an inherited one is dropped.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "seconds")]
-    fn valid_for(&self, settings: &Settings, moment: &Moment) -> Option<u64> {
-        let turns_cold = (self.coldest.is_finite() && settings.cold_below > 0.0).then(|| {
-            let fades_s = moment.fading.seconds_to(settings.cold_below / f64::from(self.coldest));
-            fades_s.max(settings.half_life_s as f64 * LEAST_VALID) as u64
+    fn valid_for(&self, moment: &Moment, coldest: f32, first_dropped_s: u64) -> Option<u64> {
+        let Settings { cold_below, half_life_s, .. } = self.settings;
+        let turns_cold = (coldest.is_finite() && cold_below > 0.0).then(|| {
+            let fades_s = moment.fading.seconds_to(cold_below / f64::from(coldest));
+            fades_s.max(half_life_s as f64 * LEAST_VALID) as u64
         });
-        let dropped = Some(self.first_dropped_s).filter(|seconds| *seconds < u64::MAX);
+        let dropped = Some(first_dropped_s).filter(|seconds| *seconds < u64::MAX);
         turns_cold.into_iter().chain(dropped).min()
     }
-}
-
-fn warmth(word: &Word) -> Warmth {
-    Warmth(u32::from_le_bytes(*word))
 }

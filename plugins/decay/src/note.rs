@@ -1,4 +1,4 @@
-//! What is remembered of a layer: 16 bytes a row, of the 24 that there are.
+//! What is remembered of a layer: 12 bytes a row, of the 24 that there are.
 
 use thermocline_policy::history::{History, NextHistory};
 pub(crate) use thermocline_warmth::note::{Call, Source, Warmth};

@@ -4,26 +4,23 @@ use thermocline_policy::history::Stretch;
 use thermocline_policy::{Marks, give_reason};
 use thermocline_warmth::words::{rate, time, why_not};
 
-use crate::judge::{Judge, Verdict};
+use crate::judge::{Judge, Verdict, record};
 use crate::note::{Next, Source, Warmth};
 use crate::reads::Moment;
-use crate::warmth;
 
 /// Gives a reason for every row. Only where somebody asks: it is a call of the host a row.
 pub(crate) fn give(judge: &Judge<'_>, next: &Next, stretches: &[Stretch], moment: &Moment) {
-    let [warm, numbers] = next.columns();
     let mut is_new = vec![false; judge.marks.len()];
     for stretch in stretches {
         if let Stretch::Changed { rows, .. } = stretch {
             is_new.get_mut(rows.clone()).unwrap_or_default().fill(true);
         }
     }
-    let rows = judge.marks.iter().zip(&*judge.sizes).zip(warm.iter().zip(numbers)).zip(is_new);
-    for (row, (((mark, size_bytes), (warm, number)), is_new)) in (0..).zip(rows) {
-        let (warmth, number) = (warmth(warm), u32::from_le_bytes(*number));
-        let verdict = judge.verdict(row as usize, Marks(*mark), *size_bytes, warmth, || number);
-        let told = Told { judge, moment, row: row as usize, marks: Marks(*mark), warmth, number, is_new };
-        give_reason(row, &told.of(verdict));
+    let rows = judge.marks.iter().zip(judge.heats()).zip(is_new);
+    for (row, ((mark, heat), is_new)) in (0..).zip(rows) {
+        let (marks, record) = (Marks(*mark), record(next, row as usize));
+        let told = Told { judge, moment, row: row as usize, marks, record, is_new };
+        give_reason(row, &told.of(judge.verdict(marks, *heat, || record)));
     }
 }
 
@@ -33,8 +30,7 @@ struct Told<'a> {
     moment: &'a Moment,
     row: usize,
     marks: Marks,
-    warmth: Warmth,
-    number: u32,
+    record: (Warmth, u32),
     is_new: bool,
 }
 
@@ -57,7 +53,7 @@ impl Told<'_> {
     fn what(&self) -> String {
         if !self.marks.is_resident() {
             let how = if self.marks.is_inherited() { "hot" } else { "cold" };
-            let left = time(self.judge.left_s(self.warmth, self.number));
+            let left = time(self.judge.left_s(self.record));
             return format!("inherited as {how}, not downloaded yet, and listed for {left} more at most");
         }
         if self.judge.source == Source::Nothing {
@@ -82,6 +78,6 @@ impl Told<'_> {
     }
 
     fn rate(&self) -> String {
-        rate(|seconds| f64::from(self.warmth.get()) * self.moment.fading.reads_in(seconds))
+        rate(|seconds| f64::from(self.record.0.get()) * self.moment.fading.reads_in(seconds))
     }
 }

@@ -1,8 +1,10 @@
 //! What a policy remembers of each layer from one call to the next.
 //!
-//! A [`Selection::memory`](crate::Selection::memory) holds a header and a record a row, by column: the ids, then up to
-//! four numbers of 32 bits each, which are the policy's own. Columns, so that the loops over them are as plain as those
-//! over a table's. Rows of a table are in an order that is the same at every call, and the records in that of their
+//! A [`Selection::memory`](crate::Selection::memory) holds a header and a record a row, by column: digests of the ids, then
+//! up to five numbers of 32 bits each, which are the policy's own. Columns, so that the loops over them are as plain as
+//! those over a table's. Digests of 32 bits, since what is remembered is copied out of a component and into it at every
+//! call: among a hundred thousand layers, one in forty thousand new ones is taken for another one that was there, and
+//! starts with what is remembered of that. Rows of a table are in an order that is the same at every call, and the records in that of their
 //! rows; so [`History::stretches`] finds the record of each row by walking along both.
 //!
 //! Of bytes that are something else, of another version or cut off, nothing is read, and nothing fails.
@@ -10,19 +12,21 @@
 mod index;
 mod stretches;
 
+use self::stretches::Digest;
 pub use self::stretches::Stretch;
 
 /// Numbers that a policy keeps beside the records.
 pub const HISTORY_FIELDS: usize = 4;
 
 /// Bytes before the records.
-const HEADER_BYTES: usize = MAGIC.len() + 3 * WORD_BYTES + HISTORY_FIELDS * ID_BYTES;
+const HEADER_BYTES: usize = MAGIC.len() + 3 * WORD_BYTES + HISTORY_FIELDS * FIELD_BYTES;
 
 /// What a history begins with.
 const MAGIC: [u8; 4] = *b"thc1";
 
 const WORD_BYTES: usize = size_of::<u32>();
-const ID_BYTES: usize = size_of::<u64>();
+const FIELD_BYTES: usize = size_of::<u64>();
+const DIGEST_BYTES: usize = size_of::<u32>();
 
 /// Bytes of what is remembered a row, at most: the host's limit.
 const MOST_RECORD_BYTES: usize = 24;
@@ -32,6 +36,13 @@ const MOST_HEADER_BYTES: usize = 4096;
 
 const _: () = assert!(HEADER_BYTES <= MOST_HEADER_BYTES);
 
+/// What of a layer's id is remembered.
+#[inline(always)]
+#[allow(clippy::cast_possible_truncation, reason = "half of it, and the other half over it")]
+const fn digest(id: u64) -> u32 {
+    (id ^ (id >> u32::BITS)) as u32
+}
+
 /// A number of a record, as it stands in memory: little endian.
 pub type Word = [u8; WORD_BYTES];
 
@@ -39,14 +50,14 @@ pub type Word = [u8; WORD_BYTES];
 #[derive(Clone, Copy, Debug)]
 pub struct History<'a, const COLUMNS: usize> {
     fields: [u64; HISTORY_FIELDS],
-    ids: &'a [[u8; ID_BYTES]],
+    digests: &'a [Digest],
     columns: [&'a [Word]; COLUMNS],
 }
 
 impl<const COLUMNS: usize> Default for History<'_, COLUMNS> {
     /// Nothing.
     fn default() -> Self {
-        History { fields: [0; HISTORY_FIELDS], ids: &[], columns: [&[]; COLUMNS] }
+        History { fields: [0; HISTORY_FIELDS], digests: &[], columns: [&[]; COLUMNS] }
     }
 }
 
@@ -70,9 +81,9 @@ impl<'a, const COLUMNS: usize> History<'a, COLUMNS> {
         for (field, bytes) in history.fields.iter_mut().zip(header.as_chunks().0) {
             *field = u64::from_le_bytes(*bytes);
         }
-        let ids;
-        (ids, rest) = rest.split_at_checked(rows * ID_BYTES)?;
-        history.ids = ids.as_chunks().0;
+        let digests;
+        (digests, rest) = rest.split_at_checked(rows * DIGEST_BYTES)?;
+        history.digests = digests.as_chunks().0;
         for column in &mut history.columns {
             let words;
             (words, rest) = rest.split_at_checked(rows * WORD_BYTES)?;
@@ -93,12 +104,12 @@ impl<'a, const COLUMNS: usize> History<'a, COLUMNS> {
 
     /// How many records there are.
     pub const fn len(&self) -> usize {
-        self.ids.len()
+        self.digests.len()
     }
 
     /// Whether nothing is remembered.
     pub const fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.digests.is_empty()
     }
 
     /// Which records belong to which rows of a table with these ids, and which rows came where records went. All rows,
@@ -107,7 +118,7 @@ impl<'a, const COLUMNS: usize> History<'a, COLUMNS> {
     /// It takes time in proportion to rows and records, whatever they are. Where the order of rows was the same then
     /// and now, each row gets the record with its id, if there is one.
     pub fn stretches(&self, ids: &[u64]) -> Vec<Stretch> {
-        stretches::of(self.ids, ids)
+        stretches::of(self.digests, ids)
     }
 }
 
@@ -123,23 +134,29 @@ impl<const COLUMNS: usize> NextHistory<COLUMNS> {
     #[must_use]
     pub fn new(version: u32, ids: &[u64]) -> Self {
         const { assert!(record_bytes(COLUMNS) <= MOST_RECORD_BYTES, "the host keeps 24 bytes a row") };
-        let mut memory = vec![0; HEADER_BYTES + ids.len() * record_bytes(COLUMNS)];
-        // A table has at most u32::MAX rows, and a record four numbers.
-        let words = [version, u32::try_from(ids.len()).unwrap_or(u32::MAX), u32::try_from(COLUMNS).unwrap_or(u32::MAX)];
-        let words = words.iter().flat_map(|word| word.to_le_bytes());
-        memory.iter_mut().zip(MAGIC.into_iter().chain(words)).for_each(|(slot, byte)| *slot = byte);
-        copy_words(&mut memory, HEADER_BYTES, ids);
+        let bytes = HEADER_BYTES + ids.len() * record_bytes(COLUMNS);
+        let mut memory = Vec::with_capacity(bytes);
+        memory.extend_from_slice(&MAGIC);
+        // A table has at most u32::MAX rows, and a record five numbers.
+        for word in [version, u32::try_from(ids.len()).unwrap_or(u32::MAX), u32::try_from(COLUMNS).unwrap_or(u32::MAX)]
+        {
+            memory.extend_from_slice(&word.to_le_bytes());
+        }
+        memory.resize(HEADER_BYTES, 0);
+        extend_by(&mut memory, ids);
+        memory.resize(bytes, 0);
         NextHistory { memory, rows: ids.len() }
     }
 
     /// What the policy keeps beside the records; 0 if nothing is said.
     pub fn set_fields(&mut self, fields: [u64; HISTORY_FIELDS]) {
-        copy_words(&mut self.memory, HEADER_BYTES - HISTORY_FIELDS * ID_BYTES, &fields);
+        let slots = self.memory.iter_mut().take(HEADER_BYTES).skip(HEADER_BYTES - HISTORY_FIELDS * FIELD_BYTES);
+        slots.zip(fields.iter().flat_map(|field| field.to_le_bytes())).for_each(|(slot, byte)| *slot = byte);
     }
 
     /// The columns, one entry a row.
     pub fn columns(&self) -> [&[Word]; COLUMNS] {
-        let mut rest = self.memory.get(HEADER_BYTES + self.rows * ID_BYTES..).unwrap_or_default();
+        let mut rest = self.memory.get(HEADER_BYTES + self.rows * DIGEST_BYTES..).unwrap_or_default();
         std::array::from_fn(|_| {
             let (column, behind) = rest.split_at_checked(self.rows * WORD_BYTES).unwrap_or_default();
             rest = behind;
@@ -149,7 +166,7 @@ impl<const COLUMNS: usize> NextHistory<COLUMNS> {
 
     /// The columns, to be filled.
     pub fn columns_mut(&mut self) -> [&mut [Word]; COLUMNS] {
-        let (_, mut rest) = self.memory.split_at_mut(HEADER_BYTES + self.rows * ID_BYTES);
+        let (_, mut rest) = self.memory.split_at_mut(HEADER_BYTES + self.rows * DIGEST_BYTES);
         std::array::from_fn(|_| {
             let (column, behind) = std::mem::take(&mut rest).split_at_mut(self.rows * WORD_BYTES);
             rest = behind;
@@ -164,16 +181,21 @@ impl<const COLUMNS: usize> NextHistory<COLUMNS> {
     }
 }
 
-/// Writes numbers into `memory`, from there on.
+/// Writes digests of ids behind what there is, some at a time.
 #[inline(never)]
-fn copy_words(memory: &mut [u8], from: usize, numbers: &[u64]) {
-    for (slot, number) in memory.get_mut(from..).unwrap_or_default().as_chunks_mut().0.iter_mut().zip(numbers) {
-        *slot = number.to_le_bytes();
+fn extend_by(memory: &mut Vec<u8>, ids: &[u64]) {
+    const STRETCH: usize = 8;
+    for ids in ids.chunks(STRETCH) {
+        let mut bytes = [0; STRETCH * DIGEST_BYTES];
+        for (slot, id) in bytes.as_chunks_mut().0.iter_mut().zip(ids) {
+            *slot = digest(*id).to_le_bytes();
+        }
+        memory.extend_from_slice(bytes.get(..ids.len() * DIGEST_BYTES).unwrap_or_default());
     }
 }
 
 const fn record_bytes(columns: usize) -> usize {
-    ID_BYTES + columns * WORD_BYTES
+    DIGEST_BYTES + columns * WORD_BYTES
 }
 
 #[cfg(test)]
@@ -205,9 +227,9 @@ mod tests {
     #[case::one(1)]
     #[case::many(100_000)]
     fn what_is_written_is_read_and_is_within_the_hosts_limit(#[case] rows: usize) {
-        let memory = made::<4>(rows);
+        let memory = made::<5>(rows);
         assert!(memory.len() <= 4096 + 24 * rows, "{} bytes", memory.len());
-        let history = History::<4>::read(&memory, VERSION).unwrap();
+        let history = History::<5>::read(&memory, VERSION).unwrap();
         assert_eq!((history.fields(), history.len()), ([1, 2, 3, u64::MAX], rows));
         assert_eq!(history.is_empty(), rows == 0);
         for (number, column) in history.columns().into_iter().enumerate() {

@@ -23,6 +23,7 @@ const INTERVAL_S: f64 = 600.0;
 /// The lives of L0 layers, by the timelines they are of.
 #[derive(Debug, Default)]
 pub struct Lives<'a> {
+    rows: Vec<usize>,
     timelines: Cow<'a, [u32]>,
     of: Vec<Life>,
 }
@@ -41,10 +42,10 @@ struct Life {
 }
 
 impl<'a> Lives<'a> {
-    /// Looks at nothing if there are none.
-    pub fn of(layers: &'a dyn Layers, marks: &[u8], since: &[i64], compaction_threshold: u64) -> Self {
-        let mut lives = Lives { timelines: layers.timelines(), of: Vec::new() };
-        for (row, _) in marks.iter().enumerate().filter(|(_, mark)| Marks(**mark).is_l0()) {
+    /// Of the L0 layers in these rows.
+    pub fn of(layers: &'a dyn Layers, rows: Vec<usize>, since: &[i64], compaction_threshold: u64) -> Self {
+        let mut lives = Lives { rows, timelines: layers.timelines(), of: Vec::new() };
+        for row in lives.rows.iter().copied() {
             let Some(life) = lives.timelines.get(row).and_then(|timeline| room(&mut lives.of, *timeline)) else {
                 continue;
             };
@@ -62,6 +63,11 @@ impl<'a> Lives<'a> {
         lives
     }
 
+    /// The rows of L0 layers.
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().copied()
+    }
+
     fn life(&self, row: usize) -> Option<&Life> {
         self.of.get(*self.timelines.get(row)? as usize)
     }
@@ -75,6 +81,19 @@ impl<'a> Lives<'a> {
     pub fn seconds(&self, row: usize) -> f64 {
         self.life(row).map_or(INTERVAL_S, |life| life.seconds)
     }
+}
+
+/// The rows of L0 layers, which are few: eight rows at a time are looked at.
+#[inline(never)]
+pub fn rows(marks: &[u8]) -> Vec<usize> {
+    const ROWS: usize = 8;
+    let mut rows = Vec::new();
+    for (first, marks) in (0..).step_by(ROWS).zip(marks.chunks(ROWS)) {
+        if marks.iter().fold(0, |all, mark| all | mark) & Marks::L0.0 != 0 {
+            rows.extend((first..).zip(marks).filter(|(_, mark)| Marks(**mark).is_l0()).map(|(row, _)| row));
+        }
+    }
+    rows
 }
 
 /// The place of a timeline. Ordinals are below the number of rows; `None` for one that is not.
@@ -117,9 +136,9 @@ mod tests {
     #[case::more_than_enough(&[0; 15], 300.0)]
     #[case::all_at_once(&[600; 4], 6.5 * 600.0)]
     fn an_l0_layer_lives_until_there_are_enough(#[case] since: &[i64], #[case] seconds: f64) {
-        let rows = since.len();
-        let table = Columns { marks: vec![L0; rows], timelines: vec![0; rows], ..Columns::default() };
-        let lives = Lives::of(&table, &table.marks, since, 10);
+        let layers = since.len();
+        let table = Columns { marks: vec![L0; layers], timelines: vec![0; layers], ..Columns::default() };
+        let lives = Lives::of(&table, rows(&table.marks), since, 10);
         assert_eq!(lives.seconds(0), seconds);
         assert!((f64::from(lives.worth(0)) - seconds / (seconds + FETCH_S)).abs() < 1e-6);
     }
@@ -128,7 +147,7 @@ mod tests {
     fn each_timeline_has_its_own() {
         let marks = vec![L0, L0, 0, L0];
         let table = Columns { timelines: vec![0, 0, 1, 7], marks, ..Columns::default() };
-        let lives = Lives::of(&table, &table.marks, &[], 3);
+        let lives = Lives::of(&table, rows(&table.marks), &[], 3);
         assert_eq!([lives.seconds(0), lives.seconds(3)], [1.5 * 600.0, 2.5 * 600.0]);
     }
 }

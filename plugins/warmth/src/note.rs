@@ -1,5 +1,7 @@
 //! What is remembered of a layer: a word that says how warm it is, and one that says what was counted.
 
+use crate::reads::all_if;
+
 /// How warm a layer is, as a record keeps it: the bits of its warmth, and two that a warmth does not need, its sign and its
 /// last digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +22,9 @@ impl Warmth {
     /// A warmth, whether the layer waits, and whether it is an L0 delta.
     #[inline(always)]
     pub fn new(warmth: f32, waits: bool, l0: bool) -> Self {
-        let warmth = if (LEAST..=MOST).contains(&warmth) { warmth } else { 0.0 };
-        Warmth(warmth.to_bits() & !(WAITS | L0) | if waits { WAITS } else { 0 } | if l0 { L0 } else { 0 })
+        // Without branches: it is done for all rows.
+        let warmth = warmth.to_bits() & all_if((warmth >= LEAST) & (warmth <= MOST));
+        Warmth(warmth & !(WAITS | L0) | WAITS & all_if(waits) | L0 & all_if(l0))
     }
 
     /// How warm the layer is.
@@ -40,6 +43,12 @@ impl Warmth {
     #[inline(always)]
     pub const fn is_l0(self) -> bool {
         self.0 & L0 != 0
+    }
+
+    /// For how many seconds more an inherited layer is listed, of which this and `number` are remembered.
+    pub fn left_s(self, number: u32, now: u32, inherited_for_s: u64) -> u64 {
+        let since = if self.waits() { number } else { now };
+        inherited_for_s.saturating_sub(u64::from(now.saturating_sub(since)))
     }
 }
 

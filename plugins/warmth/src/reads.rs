@@ -114,14 +114,15 @@ pub fn remember(
         let [was_warm, was] = [past.warm, past.numbers].map(|column| part(column, record, len));
         let [warm, is] =
             [&mut *next.warm, &mut *next.numbers].map(|column| column.get_mut(row..row + len).unwrap_or_default());
-        let rows = Rows { marks: part(marks, row, len), was_warm, was, warm, is };
+        let marks = part(marks, row, len);
+        let rows = (marks, was_warm, was, warm, is);
         match reads.source {
             Source::Counts => {
                 let (counts, since) = (part(&reads.counts, row, len), part(&reads.since, row, len));
-                rows.counted(change, counts, since, past.last);
+                counted(change, rows, counts, since, past.last);
             }
-            Source::Times => rows.timed(change, part(&reads.times, row, len), past.last),
-            Source::Nothing => rows.faded(change),
+            Source::Times => timed(change, rows, part(&reads.times, row, len), past.last),
+            Source::Nothing => faded(change, rows),
         }
     }
 }
@@ -137,14 +138,14 @@ pub fn since_last(past: &Was<'_>, stretches: &[Stretch], rows: usize, reads: &Re
                 let more = more.get_mut(row..row + len).unwrap_or_default();
                 match reads.source {
                     Source::Counts => {
-                        let read = counted(past.last);
+                        let read = by_count(past.last);
                         let columns = part(&reads.counts, row, len).iter().zip(part(&reads.since, row, len));
                         each_more(more, was_warm, was, columns, |was, waited, (count, since)| {
                             read(was, waited, *count, *since).1
                         });
                     }
                     Source::Times => {
-                        let read = timed(past.last);
+                        let read = by_time(past.last);
                         let times = part(&reads.times, row, len).iter();
                         each_more(more, was_warm, was, times, |was, waited, time| read(was, waited, *time).1);
                     }
@@ -183,19 +184,19 @@ fn each_more<T>(
 /// Of what was counted, whether the layer waited, the count and since when the layer is resident: the number to keep,
 /// and how often it was read.
 #[inline(always)]
-fn counted(last: Call) -> impl Fn(u32, bool, u64, i64) -> (u32, u32) {
+fn by_count(last: Call) -> impl Fn(u32, bool, u64, i64) -> (u32, u32) {
     let (last_at, were_counted) = (last.at, last.source == Source::Counts);
     move |was, waited, count, since| {
         #[allow(clippy::cast_possible_truncation, reason = "the difference of two is right for as many reads")]
         let count = count as u32;
         let anew = waited | (count < was) | (since > last_at) | !were_counted;
-        (count, count - if anew { 0 } else { was })
+        (count, count.wrapping_sub(was & !all_if(anew)))
     }
 }
 
 /// Nobody counts: a layer whose time of the last read moved was read once.
 #[inline(always)]
-fn timed(last: Call) -> impl Fn(u32, bool, i64) -> (u32, u32) {
+fn by_time(last: Call) -> impl Fn(u32, bool, i64) -> (u32, u32) {
     let were_timed = last.source == Source::Times;
     move |was, waited, time| {
         let time = stamp(time);
@@ -224,97 +225,69 @@ struct Change {
     stamp: u32,
 }
 
-/// Rows next to each other that have records next to each other.
-struct Rows<'a> {
-    marks: &'a [u8],
-    was_warm: &'a [Word],
-    was: &'a [Word],
-    warm: &'a mut [Word],
-    is: &'a mut [Word],
-}
+/// Rows next to each other that have records next to each other: marks, what was remembered, and where to write what is.
+type Rows<'a> = (&'a [u8], &'a [Word], &'a [Word], &'a mut [Word], &'a mut [Word]);
 
 /// Rows that a loop handles at a stretch: the host counts time at the end of each.
-const STRETCH: usize = 4;
+pub const STRETCH: usize = 4;
 
-impl Rows<'_> {
-    #[inline(never)]
-    fn counted(self, change: Change, counts: &[u64], since: &[i64], last: Call) {
-        self.each(change, counts, since, counted(last));
-    }
+fn counted(change: Change, rows: Rows<'_>, counts: &[u64], since: &[i64], last: Call) {
+    let (marks, was_warm, was, warm, is) = rows;
+    each(change, marks, was_warm, was, counts, since, warm, is, by_count(last));
+}
 
-    #[inline(never)]
-    fn timed(self, change: Change, times: &[i64], last: Call) {
-        let read = timed(last);
-        self.each(change, times, times, |was, waited, time, _| read(was, waited, time));
-    }
+fn timed(change: Change, rows: Rows<'_>, times: &[i64], last: Call) {
+    let (marks, was_warm, was, warm, is) = rows;
+    let read = by_time(last);
+    each(change, marks, was_warm, was, times, times, warm, is, |was, waited, time, _| read(was, waited, time));
+}
 
-    /// Nobody tells anything.
-    #[inline(never)]
-    fn faded(self, change: Change) {
-        let none = self.marks;
-        self.each(change, none, none, |_, _, _, _| (0, 0));
-    }
+/// Nobody tells anything.
+fn faded(change: Change, rows: Rows<'_>) {
+    let (marks, was_warm, was, warm, is) = rows;
+    each(change, marks, was_warm, was, marks, marks, warm, is, |_, _, _, _| (0, 0));
+}
 
-    /// `read` makes of a record's second number, whether the layer waited, and its row in two columns what the number is
-    /// now, and how often it was read.
-    ///
-    /// Step by step for a stretch of rows, so that each step is one instruction for all of them.
-    #[inline(always)]
-    fn each<A: Copy + Default, B: Copy + Default>(
-        self,
-        change: Change,
-        ones: &[A],
-        others: &[B],
-        read: impl Fn(u32, bool, A, B) -> (u32, u32),
-    ) {
-        let Rows { marks, was_warm, was, warm, is } = self;
-        let before = was_warm.chunks(STRETCH).zip(was.chunks(STRETCH)).zip(marks.chunks(STRETCH));
-        let columns = ones.chunks(STRETCH).zip(others.chunks(STRETCH));
-        let after = warm.chunks_mut(STRETCH).zip(is.chunks_mut(STRETCH));
-        for ((((was_warm, was), marks), (ones, others)), (warm, is)) in before.zip(columns).zip(after) {
-            let (was_warm, was) = (whole(was_warm).map(u32::from_le_bytes), whole(was).map(u32::from_le_bytes));
-            let (marks, ones, others) = (whole(marks), whole(ones), whole(others));
-            let (mut warm_words, mut words) = ([Word::default(); STRETCH], [Word::default(); STRETCH]);
-            let before = was_warm.into_iter().zip(was).zip(marks).zip(ones.into_iter().zip(others));
-            for ((((was_warm, was), mark), (one, other)), (warm, is)) in
-                before.zip(warm_words.iter_mut().zip(&mut words))
-            {
-                let (was_warm, mark) = (Warmth(was_warm), Marks(mark));
-                let waited = was_warm.waits();
-                let (number, more) = read(was, waited, one, other);
-                let waits = waits(mark);
-                let since = if waited { was } else { change.stamp };
-                #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
-                let warmth = was_warm.get() * change.left + more as f32 * change.counts;
-                *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
-                *is = (if waits { since } else { number }).to_le_bytes();
-            }
-            put(warm, warm_words);
-            put(is, words);
-        }
+/// `read` makes of a record's second number, whether the layer waited, and its row in two columns what the number is now,
+/// and how often it was read.
+///
+/// Without branches, and each column an argument of its own: so the compiler sees that none overlaps another, and does
+/// four rows at a time.
+#[inline(never)]
+#[allow(clippy::too_many_arguments, reason = "columns")]
+fn each<A: Copy, B: Copy>(
+    change: Change,
+    marks: &[u8],
+    was_warm: &[Word],
+    was: &[Word],
+    ones: &[A],
+    others: &[B],
+    warm: &mut [Word],
+    is: &mut [Word],
+    read: impl Fn(u32, bool, A, B) -> (u32, u32),
+) {
+    let before = was_warm.iter().zip(was).zip(marks).zip(ones.iter().zip(others));
+    for ((((was_warm, was), mark), (one, other)), (warm, is)) in before.zip(warm.iter_mut().zip(is)) {
+        let (was_warm, was, mark) = (Warmth(u32::from_le_bytes(*was_warm)), u32::from_le_bytes(*was), Marks(*mark));
+        let waited = was_warm.waits();
+        let (number, more) = read(was, waited, *one, *other);
+        let waits = waits(mark);
+        let since = was & all_if(waited) | change.stamp & !all_if(waited);
+        #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
+        let warmth = was_warm.get() * change.left + more as f32 * change.counts;
+        *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
+        *is = (since & all_if(waits) | number & !all_if(waits)).to_le_bytes();
     }
 }
 
-/// A stretch, and where it is the last and shorter, nothing behind it.
+/// All bits, or none.
 #[inline(always)]
-fn whole<T: Copy + Default>(stretch: &[T]) -> [T; STRETCH] {
-    stretch.try_into().unwrap_or_else(|_| {
-        let mut whole = [T::default(); STRETCH];
-        whole.iter_mut().zip(stretch).for_each(|(slot, item)| *slot = *item);
-        whole
-    })
-}
-
-#[inline(always)]
-fn put(stretch: &mut [Word], words: [Word; STRETCH]) {
-    match <&mut [Word; STRETCH]>::try_from(&mut *stretch) {
-        Ok(whole) => *whole = words,
-        Err(_) => stretch.iter_mut().zip(words).for_each(|(slot, word)| *slot = word),
-    }
+pub const fn all_if(yes: bool) -> u32 {
+    (yes as u32).wrapping_neg()
 }
 
 /// Whether a layer was taken over and is not here yet.
 #[inline(always)]
 pub const fn waits(marks: Marks) -> bool {
-    !marks.is_resident() && (marks.is_inherited() || marks.is_inherited_cold())
+    !marks.is_resident() & (marks.is_inherited() | marks.is_inherited_cold())
 }

@@ -22,6 +22,7 @@ mod outcomes;
 mod policies;
 mod real_layers;
 mod shown;
+mod simulate;
 #[path = "../support/mod.rs"]
 mod support;
 mod truncated;

@@ -1,7 +1,7 @@
 //! What operators change holds at once, for whom it is meant, and is written down.
 
 use thermocline::layer::ShardIndex;
-use thermocline::policies::{Action, MAX_INSTALLED, MAX_OVERRIDES, Scope, Which};
+use thermocline::policies::{Action, MAX_INSTALLED, MAX_OVERRIDES, MAX_OVERRIDES_CONFIG_BYTES, Scope, Which};
 use thermocline_tests::by_hand::ByHand;
 
 use super::*;
@@ -114,7 +114,7 @@ async fn what_is_in_use_is_not_removed_and_what_is_not_goes() {
     let error = world.policies.remove(&reference("first"), &note()).unwrap_err().to_string();
     assert!(error.contains("first is in use"), "{error}");
     let error = world.policies.remove(&reference("built-in"), &note()).unwrap_err().to_string();
-    assert!(error.contains("in use"), "{error}");
+    assert!(error.contains("is part of the host, and stays"), "{error}");
     world.policies.rollback(None, &note()).unwrap();
     world.policies.remove(&reference("first"), &note()).unwrap();
     let error = world.policies.activate(&PolicyRef::of(digest), None, None, &note()).unwrap_err().to_string();
@@ -153,6 +153,52 @@ async fn so_many_tenants_have_a_policy_of_their_own_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn every_tenant_goes_back_to_what_decides_for_all_at_once() {
+    let world = World::new(3);
+    world.install(&lists("first", 0, 1.0)).await;
+    world.install(&lists("second", 1, 1.0)).await;
+    let host = world.start();
+    world.activate("second");
+    for scope in [Scope::Tenant(id(1).tenant), Scope::Tenant(id(3).tenant)] {
+        world.policies.activate(&reference("first"), None, Some(scope), &note()).unwrap();
+    }
+    world.pass(PERIOD * 2).await;
+    assert_eq!([world.listed(1).await.0, world.listed(2).await.0, world.listed(3).await.0], [[0], [1], [0]]);
+    let entry = world.policies.end_overrides(&note()).unwrap();
+    assert_eq!((entry.action, entry.why.as_deref()), (Action::EndOverrides, Some("to see")));
+    assert_eq!(host.status().overrides, []);
+    assert_eq!(world.roles("first"), []);
+    world.pass(PERIOD * 2).await;
+    assert_eq!([world.listed(1).await.0, world.listed(2).await.0, world.listed(3).await.0], [[1], [1], [1]]);
+    assert_eq!(world.policies.rollbacks(), (0, 1));
+    let error = world.policies.end_overrides(&note()).unwrap_err().to_string();
+    assert!(error.contains("no tenant has a policy of its own"), "{error}");
+    // Also for whoever reads the log.
+    let world = world.restarted();
+    assert_eq!(world.policies.overrides().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn configurations_of_tenants_policies_fit_into_the_log_together_or_are_refused() {
+    let world = World::new(0);
+    world.install(&lists("first", 0, 1.0)).await;
+    let largest = ENGINE.limits().config_bytes;
+    let activate = |number: usize, bytes: usize| {
+        let scope = format!("{number:032x}").parse().unwrap();
+        let config = format!("{{\"a\":\"{}\"}}", "x".repeat(bytes - r#"{"a":""}"#.len()));
+        world.policies.activate(&reference("first"), Some(&config), Some(scope), &note())
+    };
+    let fit = MAX_OVERRIDES_CONFIG_BYTES / largest;
+    (0..fit).for_each(|number| drop(activate(number, largest).unwrap()));
+    let error = activate(fit, 10).unwrap_err().to_string();
+    assert!(error.contains("would take 8388618 bytes together, at most 8388608"), "{error}");
+    // In the place of a larger one there is room.
+    activate(0, largest - 10).unwrap();
+    activate(fit, 10).unwrap();
+    assert!(activate(0, largest).is_err());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_log_says_who_changed_what_from_which_to_which_and_why() {
     let world = World::new(1);
     let digest = world.install(&lists("first", 0, 1.0)).await;
@@ -169,7 +215,7 @@ async fn the_log_says_who_changed_what_from_which_to_which_and_why() {
         world.log(),
         [
             format!(
-                r#"{{"seq":1,"at":"2023-11-14T22:13:20Z","action":"install",{named},"source":"given","size_bytes":{size},"by":"ada","why":"to see","result":"ok"}}"#
+                r#"{{"seq":1,"at":"2023-11-14T22:13:20Z","action":"install",{named},"contract":"0.2.0","source":"given","size_bytes":{size},"by":"ada","why":"to see","result":"ok"}}"#
             ),
             format!(
                 r#"{{"seq":2,"at":"2023-11-14T22:13:25Z","action":"activate","from":"built-in",{named},"config":{{}},"by":"ada","why":"to see","result":"ok"}}"#

@@ -5,6 +5,8 @@
 mod configuration;
 mod failing;
 mod life;
+mod memory;
+mod only;
 mod refused;
 mod restart;
 mod shadow;

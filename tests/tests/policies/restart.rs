@@ -51,8 +51,19 @@ async fn a_component_that_is_gone_costs_its_place_and_nothing_else() {
     let policies = open(folder.path());
     assert_eq!(policies.active().identity().name(), Some("resident-set"));
     assert_eq!(policies.of(id(3)).identity().name(), Some("second"));
+    let roles = |policies: &Policies| {
+        let first = policies.list().into_iter().find(|policy| policy.digest == first).unwrap();
+        first.roles.into_iter().map(|(role, _)| role).collect::<Vec<_>>()
+    };
+    let told = roles(&policies);
+    assert!(
+        matches!(&told[..], [PolicyRole::Absent { from, why }]
+            if **from == PolicyRole::Active && why.contains("is installed: install it again")),
+        "who should decide shows, and why it does not: {told:?}"
+    );
     // Whoever installs it again can have it again.
     policies.install(&given(&lists("first", 0, 1.0)), None, None, &note()).await.unwrap();
     policies.activate(&reference("first"), None, None, &note()).unwrap();
     assert_eq!(policies.active().identity().name(), Some("first"));
+    assert_eq!(roles(&policies), [PolicyRole::Active]);
 }

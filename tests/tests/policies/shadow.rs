@@ -1,9 +1,8 @@
 //! A watched policy is compared, and never heard.
 
 use thermocline::policies::{Scope, Share};
-use thermocline_policy::Selection;
-use thermocline_tests::by_hand::ByHand;
 
+use super::memory::remembers;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -65,26 +64,6 @@ async fn a_share_sees_the_same_shards_always_and_one_tenant_only_its_own() {
         let error = world.policies.shadow(&reference("quiet"), None, share(wrong), &note()).unwrap_err().to_string();
         assert!(error.contains("a share is more than 0 and at most 1"), "{error}");
     }
-}
-
-/// Lists the first row; and the second as well where it is handed what it remembers.
-fn remembers(name: &str) -> Vec<u8> {
-    let selection = Selection { memory: b"abc".to_vec(), ..Selection::hot(vec![0, 1]) };
-    // The answer's list of rows is one shorter where nothing is remembered.
-    ByHand::conforming()
-        .selects(&selection)
-        .field("(global $table-rows (mut i32) (i32.const 0))")
-        .before_select(
-            "(global.set $table-rows (call $rows (local.get $layers)))
-             (i32.store (i32.const 204) (i32.const 1)) (i32.store (i32.const 208) (i32.const 1))
-             (if (i32.eq (local.get $memory-len) (i32.const 3)) (then
-               (i32.store (i32.const 204) (i32.const 2)) (i32.store (i32.const 208) (i32.const 2))))
-             (if (i32.lt_u (global.get $table-rows) (i32.const 2)) (then
-               (i32.store (i32.const 204) (i32.const 0)) (i32.store (i32.const 208) (i32.const 0))))",
-        )
-        .name(name)
-        .build()
-        .unwrap()
 }
 
 #[tokio::test(start_paused = true)]

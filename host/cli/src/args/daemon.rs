@@ -10,6 +10,15 @@ use super::policy::{POLICY_FILE, policy_file};
 /// Where a daemon is that nobody named: the address that the documentation uses.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:9899";
 
+/// The variable of the environment that names the daemon.
+const URL_VARIABLE: &str = "THERMOCLINE_URL";
+
+/// The one that names the file with the token.
+const TOKEN_FILE_VARIABLE: &str = "THERMOCLINE_TOKEN_FILE";
+
+/// Variables that commands read which ask a daemon: they look like settings of the daemon, and are none.
+pub(crate) const CLIENT_VARIABLES: [&str; 2] = [URL_VARIABLE, TOKEN_FILE_VARIABLE];
+
 /// Entries of the log that are shown where it is not said.
 const DEFAULT_ENTRIES: u64 = 20;
 
@@ -18,10 +27,10 @@ const DEFAULT_ENTRIES: u64 = 20;
 #[allow(missing_docs, reason = "clap shows the docs of each field to users")]
 pub struct DaemonArgs {
     /// Where `thermocline serve` listens
-    #[arg(long, value_name = "URL", env = "THERMOCLINE_URL", hide_env_values = true, default_value = DEFAULT_URL)]
+    #[arg(long, value_name = "URL", env = URL_VARIABLE, hide_env_values = true, default_value = DEFAULT_URL)]
     pub url: String,
     /// File with the token (JWT), where the daemon asks for one
-    #[arg(long, value_name = "FILE", env = "THERMOCLINE_TOKEN_FILE", hide_env_values = true)]
+    #[arg(long, value_name = "FILE", env = TOKEN_FILE_VARIABLE, hide_env_values = true)]
     pub token_file: Option<PathBuf>,
     /// Print JSON: the daemon's answer
     #[arg(long)]
@@ -143,6 +152,9 @@ pub struct RollbackArgs {
     /// Only this tenant, or one shard of it: back to the policy that decides for all
     #[arg(long, value_name = "TENANT")]
     pub tenant: Option<Scope>,
+    /// Every tenant that has a policy of its own: back to the policy that decides for all
+    #[arg(long, conflicts_with = "tenant")]
+    pub all_tenants: bool,
     /// For the log
     #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,

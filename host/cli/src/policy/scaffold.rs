@@ -111,13 +111,13 @@ mod tests {
             let files = entries(&root().join(folder)).into_iter().filter(|file| file.ends_with(ending));
             files.map(|file| format!("{folder}/{file}")).collect::<Vec<_>>()
         };
+        let sources = paths("plugins/sdk/src", "")
+            .into_iter()
+            .flat_map(|path| if root().join(&path).is_dir() { paths(&path, ".rs") } else { vec![path] });
         assert!(entries(&root().join("plugins/sdk")).iter().all(|entry| ["Cargo.toml", "src"].contains(&&**entry)));
         // Released contracts are those of other components.
-        let there: BTreeSet<_> = ["LICENSE".to_owned()]
-            .into_iter()
-            .chain(paths("plugins/sdk/src", ""))
-            .chain(paths("wit", ".wit"))
-            .collect();
+        let there: BTreeSet<_> =
+            ["LICENSE".to_owned()].into_iter().chain(sources).chain(paths("wit", ".wit")).collect();
         let carried: BTreeSet<_> = VENDORED.iter().map(|(path, _)| (*path).to_owned()).collect();
         assert_eq!(carried, there, "host/cli/src/policy/scaffold/vendored.rs names them");
     }

@@ -14,8 +14,19 @@ use super::config::LogFormat;
 pub(crate) struct Filter(reload::Handle<EnvFilter, Registry>);
 
 impl Filter {
-    pub(crate) fn set(&self, filter: &str) -> anyhow::Result<()> {
-        self.0.reload(filter_of(filter)?).context("the log's filter cannot change")
+    /// From the next line on.
+    pub(crate) fn set(&self, filter: Filtered) -> anyhow::Result<()> {
+        self.0.reload(filter.0).context("the log's filter cannot change")
+    }
+}
+
+/// What is to be logged, understood.
+#[derive(Debug)]
+pub(crate) struct Filtered(EnvFilter);
+
+impl Filtered {
+    pub(crate) fn read(filter: &str) -> anyhow::Result<Self> {
+        filter_of(filter).map(Filtered)
     }
 }
 

@@ -3,13 +3,10 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use axum::body::Bytes;
 use thermocline::Digest;
 use thermocline::compute::Compute;
-use thermocline::policies::source::SourceError;
-use thermocline::policies::{
-    ChangeError, Entry, Note, Policies, PolicyRef, PolicySummary, Scope, ShadowStatus, Share, Source,
-};
+use thermocline::policies::source::Upload;
+use thermocline::policies::{ChangeError, Entry, Note, Policies, PolicyRef, PolicySummary, Scope, ShadowStatus, Share};
 
 /// The policies of a running host. See [`Policies`] for what each does.
 #[async_trait]
@@ -18,7 +15,7 @@ pub(crate) trait PolicyService: Debug + Send + Sync + 'static {
     fn component_bytes(&self) -> usize;
     async fn install(
         &self,
-        component: Uploaded,
+        component: Upload,
         pin: Option<Digest>,
         config: Option<String>,
         note: Note,
@@ -40,6 +37,7 @@ pub(crate) trait PolicyService: Debug + Send + Sync + 'static {
     ) -> Result<Entry, ChangeError>;
     async fn end_shadow(&self, note: Note) -> Result<Entry, ChangeError>;
     async fn rollback(&self, tenant: Option<Scope>, note: Note) -> Result<Entry, ChangeError>;
+    async fn end_overrides(&self, note: Note) -> Result<Entry, ChangeError>;
     fn list(&self) -> Vec<PolicySummary>;
     async fn show(&self, policy: PolicyRef) -> Result<Shown, ChangeError>;
     fn shadow_status(&self) -> Option<ShadowStatus>;
@@ -56,29 +54,6 @@ pub(crate) struct Shown {
     pub(crate) exports: Vec<String>,
 }
 
-/// A component that came as a request's body.
-#[derive(Clone, Debug)]
-pub(crate) struct Uploaded {
-    /// What whoever sent it calls it.
-    pub(crate) name: String,
-    pub(crate) bytes: Bytes,
-}
-
-#[async_trait]
-impl Source for Uploaded {
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    async fn fetch(&self, limit_bytes: usize) -> Result<Bytes, SourceError> {
-        if self.bytes.len() > limit_bytes {
-            let bytes = self.bytes.len() as u64;
-            return Err(SourceError::TooLarge { name: self.name.clone(), bytes, limit: limit_bytes });
-        }
-        Ok(self.bytes.clone())
-    }
-}
-
 #[async_trait]
 impl PolicyService for Policies {
     fn component_bytes(&self) -> usize {
@@ -87,7 +62,7 @@ impl PolicyService for Policies {
 
     async fn install(
         &self,
-        component: Uploaded,
+        component: Upload,
         pin: Option<Digest>,
         config: Option<String>,
         note: Note,
@@ -130,6 +105,11 @@ impl PolicyService for Policies {
     async fn rollback(&self, tenant: Option<Scope>, note: Note) -> Result<Entry, ChangeError> {
         let policies = self.clone();
         Compute::Threads.run(move || Policies::rollback(&policies, tenant, &note)).await?
+    }
+
+    async fn end_overrides(&self, note: Note) -> Result<Entry, ChangeError> {
+        let policies = self.clone();
+        Compute::Threads.run(move || Policies::end_overrides(&policies, &note)).await?
     }
 
     fn list(&self) -> Vec<PolicySummary> {

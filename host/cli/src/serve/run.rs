@@ -207,8 +207,12 @@ impl Daemon {
             "auth.public_key_file is gone, and {} can be reached by others",
             self.started.listen
         );
+        let filter = log::Filtered::read(&config.log_filter)?;
+        // The last that can be refused: what comes after it holds together with it.
         parts::follow(self.host.policies(), &config).await?;
-        self.filter.set(&config.log_filter)?;
+        if let Err(error) = self.filter.set(filter) {
+            tracing::warn!("{}", output::told(&error));
+        }
         self.host.set_concurrency(config.concurrency);
         self.data_dir.set_default_upload_period(config.heatmap_period.unwrap_or(DEFAULT_UPLOAD_PERIOD));
         self.rescan_period.send_replace(config.rescan_period);

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::error::StoreError;
 use super::line::{self, Line};
@@ -36,7 +37,8 @@ pub(super) struct Log {
     end: u64,
     /// The entries, in order.
     places: Vec<Place>,
-    standing: Standing,
+    /// Handed out as it is, and replaced with the next entry.
+    standing: Arc<Standing>,
     /// Whether damage was found when it was opened.
     damaged: bool,
     doubt: Option<Doubt>,
@@ -126,12 +128,17 @@ impl Log {
 
     /// A log over a file that has nothing in it.
     pub(super) fn empty(file: Box<dyn LogFile>) -> Self {
-        let standing = Standing::default();
+        let standing = Arc::default();
         Log { file, limit: MAX_LOG_BYTES, end: 0, places: Vec::new(), standing, damaged: false, doubt: None }
     }
 
+    /// The same, and from before its first entry on this holds.
+    pub(super) fn beginning_with(self, standing: Standing) -> Self {
+        Log { standing: Arc::new(standing), ..self }
+    }
+
     /// What the entries add up to.
-    pub(super) const fn standing(&self) -> &Standing {
+    pub(super) const fn standing(&self) -> &Arc<Standing> {
         &self.standing
     }
 
@@ -176,7 +183,7 @@ impl Log {
         if self.doubt.is_none() && self.file.len().map_err(|error| self.io(error))? != self.end {
             self.file.cut(self.end).map_err(|error| self.io(error))?;
         }
-        (self.places, self.standing) = (scan.places, scan.standing);
+        (self.places, self.standing) = (scan.places, Arc::new(scan.standing));
         Ok(())
     }
 
@@ -238,7 +245,7 @@ impl Log {
         }
         self.places.push(Place { seq: entry.seq, start: self.end, bytes: said.len() });
         self.end += line.len() as u64;
-        self.standing.apply(&entry);
+        Arc::make_mut(&mut self.standing).apply(&entry);
         Ok(*entry)
     }
 
@@ -301,7 +308,7 @@ impl Log {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::policies) mod tests {
     use std::collections::BTreeMap;
     use std::fs;
     use std::sync::{Arc, Mutex};
@@ -318,7 +325,7 @@ mod tests {
 
     /// A file that does as it is told, and shows what is in it.
     #[derive(Clone, Debug, Default)]
-    struct Faulty(Arc<Mutex<Faults>>);
+    pub(in crate::policies) struct Faulty(Arc<Mutex<Faults>>);
 
     #[derive(Debug, Default)]
     struct Faults {
@@ -391,6 +398,11 @@ mod tests {
             let file = Faulty::default();
             lock(&file.0).bytes = bytes.to_vec();
             file
+        }
+
+        /// Whether the disk has no room.
+        pub(in crate::policies) fn set_full(&self, full: bool) {
+            lock(&self.0).full_after = full.then_some(0);
         }
 
         fn bytes(&self) -> Vec<u8> {
@@ -541,7 +553,7 @@ mod tests {
         let file = Faulty::with(bytes);
         let mut log = file.open();
         assert_eq!(lock(&file.0).aside.values().filter(|kept| *kept == bytes).count(), aside);
-        assert_eq!(log.standing(), &Standing::default());
+        assert_eq!(**log.standing(), Standing::default());
         assert_eq!(log.append(install(1)).unwrap().seq, 1);
         assert_eq!(told(&file.open()).len(), 1);
     }

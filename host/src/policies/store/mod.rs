@@ -21,7 +21,7 @@ mod medium;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 pub use self::error::StoreError;
 use self::log::Log;
@@ -54,6 +54,8 @@ pub struct PolicyStore(Arc<Inner>);
 struct Inner {
     medium: Medium,
     log: Mutex<Log>,
+    /// What the log adds up to. Apart from it, so that nobody who reads this waits for the disk.
+    standing: RwLock<Arc<Standing>>,
     /// Locked as long as it is open.
     _lock: Option<File>,
 }
@@ -68,16 +70,25 @@ impl PolicyStore {
         let lock = take(folder)?;
         let path = folder.join(LOG);
         let file = OnDisk::open(&path).map_err(StoreError::io(&path))?;
-        let (medium, log) = (Medium::Folder(folder.to_owned()), Mutex::new(Log::open(Box::new(file))?));
-        let store = PolicyStore(Arc::new(Inner { medium, log, _lock: Some(lock) }));
+        let store = Self::over(Medium::Folder(folder.to_owned()), Log::open(Box::new(file))?, Some(lock));
         store.tidy();
         Ok(store)
     }
 
     /// Kept in memory only.
     pub fn in_memory() -> Self {
-        let log = Log::empty(Box::new(InMemory::default()));
-        PolicyStore(Arc::new(Inner { medium: Medium::Memory(Mutex::default()), log: Mutex::new(log), _lock: None }))
+        Self::in_memory_with(Standing::default())
+    }
+
+    /// Kept in memory only, where this holds from the beginning.
+    pub(super) fn in_memory_with(standing: Standing) -> Self {
+        let log = Log::empty(Box::new(InMemory::default())).beginning_with(standing);
+        Self::over(Medium::Memory(Mutex::default()), log, None)
+    }
+
+    fn over(medium: Medium, log: Log, lock: Option<File>) -> Self {
+        let standing = RwLock::new(Arc::clone(log.standing()));
+        PolicyStore(Arc::new(Inner { medium, log: Mutex::new(log), standing, _lock: lock }))
     }
 
     /// Removes what hosts that were killed have left. What stays only takes room.
@@ -115,9 +126,9 @@ impl PolicyStore {
         }
     }
 
-    /// What the log adds up to.
-    pub fn standing(&self) -> Standing {
-        lock(&self.0.log).standing().clone()
+    /// What the log adds up to, as of the last change. Waits for nobody.
+    pub fn standing(&self) -> Arc<Standing> {
+        Arc::clone(&self.0.standing.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Keeps a component; on disk when this answers. One that is there already, and whole, is left alone.
@@ -173,7 +184,11 @@ impl PolicyStore {
     /// # Errors
     /// If it cannot be written. The log is then as it was.
     pub fn append(&self, entry: Entry) -> Result<Entry, StoreError> {
-        lock(&self.0.log).append(entry)
+        let mut log = lock(&self.0.log);
+        let appended = log.append(entry);
+        // Also where it failed: a log that was in doubt may have been read again.
+        *self.0.standing.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(log.standing());
+        appended
     }
 
     /// At most `limit` entries after number `after`, in order; fewer where they are large, but none only if there are no
@@ -183,6 +198,15 @@ impl PolicyStore {
     /// If the log cannot be read.
     pub fn log(&self, after: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
         lock(&self.0.log).entries(after, limit)
+    }
+}
+
+#[cfg(test)]
+impl PolicyStore {
+    /// Kept in memory, but for the log: that is on a disk that a test may fill.
+    pub(super) fn on_a_disk() -> (Self, log::tests::Faulty) {
+        let disk = log::tests::Faulty::default();
+        (Self::over(Medium::Memory(Mutex::default()), Log::empty(Box::new(disk.clone())), None), disk)
     }
 }
 
@@ -203,7 +227,7 @@ fn take(folder: &Path) -> Result<File, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::path::PathBuf;
@@ -221,7 +245,7 @@ mod tests {
     static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Limits::default()).unwrap());
 
     /// The built-in policy under another name: another component.
-    fn another() -> Vec<u8> {
+    pub(in crate::policies) fn another() -> Vec<u8> {
         let (name, other) = (&b"resident-set"[..], b"another-name");
         let mut bytes = RESIDENT_SET.to_vec();
         let places: Vec<usize> =
@@ -300,7 +324,7 @@ mod tests {
     fn the_log_adds_up(#[case] on_disk: bool) {
         let folder = Folder::new();
         let store = if on_disk { folder.open() } else { PolicyStore::in_memory() };
-        assert_eq!(store.standing(), Standing::default());
+        assert_eq!(*store.standing(), Standing::default());
         let digest = Digest::of(b"a");
         store.append(about(Action::Install, digest)).unwrap();
         let config = Some(RawValue::from_string("{\"a\":\n1}".into()).unwrap());
@@ -316,6 +340,18 @@ mod tests {
             drop(store);
             assert_eq!(folder.open().standing(), standing);
         }
+    }
+
+    #[test]
+    fn what_the_log_adds_up_to_is_told_without_waiting_for_it_or_copying_it() {
+        let store = PolicyStore::in_memory();
+        let before = store.standing();
+        store.append(about(Action::Install, Digest::of(b"a"))).unwrap();
+        // As while an entry is on its way to the disk.
+        let _appending = lock(&store.0.log);
+        let (first, second) = (store.standing(), store.standing());
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!((before.seq, first.seq), (0, 1), "who has taken it keeps it as it was");
     }
 
     #[test]

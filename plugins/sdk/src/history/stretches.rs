@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::digest;
 use super::index::Index;
 
-/// A record's id, as it stands in memory.
-pub(super) type Id = [u8; 8];
+/// What a record has of a layer's id, as it stands in memory.
+pub(super) type Digest = [u8; 4];
 
 /// So many rows and records are looked through for where they meet again, before an [`Index`] is made. It is more than
 /// what comes and goes in one place between two calls, where it is not a whole timeline.
@@ -52,7 +53,7 @@ impl Stretch {
 /// Both are walked along from the beginning. Where they differ, the nearest place is looked for where they meet again.
 /// If it is not near, an index of all records is made, once, and asked from there on: so whatever the ids are, the time
 /// is in proportion to their number. Only a row that stands where it did not before may go without its record.
-pub(super) fn of(records: &[Id], ids: &[u64]) -> Vec<Stretch> {
+pub(super) fn of(records: &[Digest], ids: &[u64]) -> Vec<Stretch> {
     let mut stretches = Vec::new();
     let mut index = None;
     let (mut row, mut record) = (0, 0);
@@ -87,13 +88,15 @@ fn from<T>(all: &[T], place: usize) -> &[T] {
 
 /// How many rows from here on have the records from here on.
 #[inline(never)]
-fn in_step(records: &[Id], ids: &[u64]) -> usize {
-    let same = |(record, id): (&Id, &u64)| u64::from_le_bytes(*record) == *id;
+fn in_step(records: &[Digest], ids: &[u64]) -> usize {
+    let same = |(record, id): (&Digest, &u64)| u32::from_le_bytes(*record) == digest(*id);
     let steps = records.as_chunks::<STEP>().0.iter().zip(ids.as_chunks::<STEP>().0);
     let whole = steps
         .take_while(|(records, ids)| {
-            let differ =
-                records.iter().zip(*ids).fold(0, |differ, (record, id)| differ | (u64::from_le_bytes(*record) ^ id));
+            let differ = records
+                .iter()
+                .zip(*ids)
+                .fold(0, |differ, (record, id)| differ | (u32::from_le_bytes(*record) ^ digest(*id)));
             differ == 0
         })
         .count()
@@ -102,7 +105,7 @@ fn in_step(records: &[Id], ids: &[u64]) -> usize {
 }
 
 /// How many rows from here on are new, and the record of the one behind them. `None`: no row to come has one.
-fn meeting(records: &[Id], record: usize, ids: &[u64], index: &mut Option<Index>) -> Option<(usize, usize)> {
+fn meeting(records: &[Digest], record: usize, ids: &[u64], index: &mut Option<Index>) -> Option<(usize, usize)> {
     let behind = from(records, record);
     if ids.is_empty() {
         return None;
@@ -117,20 +120,20 @@ fn meeting(records: &[Id], record: usize, ids: &[u64], index: &mut Option<Index>
         }
     }
     let index = index.get_or_insert_with(|| Index::of(records));
-    ids.iter().enumerate().find_map(|(rows, id)| Some((rows, index.find(*id, records)?)))
+    ids.iter().enumerate().find_map(|(rows, id)| Some((rows, index.find(digest(*id), records)?)))
 }
 
 /// Where the nearest row and record of one id are.
-fn near(records: &[Id], ids: &[u64]) -> Option<(usize, usize)> {
+fn near(records: &[Digest], ids: &[u64]) -> Option<(usize, usize)> {
     let most = LOOK_AHEAD.min(records.len().max(ids.len()));
     (0..most).find_map(|far| {
         let near_record = |id: &u64| {
-            let id = id.to_le_bytes();
+            let id = digest(*id).to_le_bytes();
             records.iter().take(far + 1).position(|record| *record == id)
         };
-        let near_row = |record: &Id| {
-            let id = u64::from_le_bytes(*record);
-            ids.iter().take(far).position(|row| *row == id)
+        let near_row = |record: &Digest| {
+            let id = u32::from_le_bytes(*record);
+            ids.iter().take(far).position(|row| digest(*row) == id)
         };
         let of_row = ids.get(far).and_then(near_record).map(|gone| (far, gone));
         of_row.or_else(|| records.get(far).and_then(near_row).map(|rows| (rows, far)))
@@ -155,7 +158,7 @@ mod tests {
     }
 
     fn stretches(records: &[u64], ids: &[u64]) -> Vec<Stretch> {
-        of(&records.iter().map(|id| id.to_le_bytes()).collect::<Vec<_>>(), ids)
+        of(&records.iter().map(|id| digest(*id).to_le_bytes()).collect::<Vec<_>>(), ids)
     }
 
     /// The record of each row.
@@ -229,9 +232,12 @@ mod tests {
         assert_eq!(rows, ids.len());
     }
 
-    /// Ids that all belong in one place of an index.
+    /// Of the number that an index multiplies by.
+    const INVERSE: u32 = 0x0e8b2f51;
+
+    /// Ids that belong in a few places of an index.
     fn colliding(number: u64) -> u64 {
-        number.wrapping_mul(0xf1de_83e1_9937_733d)
+        u64::from(u32::try_from(number).unwrap().wrapping_mul(INVERSE))
     }
 
     proptest! {
@@ -244,7 +250,8 @@ mod tests {
             // In both, only before, or only now; in runs, as compaction does it.
             let fate = |place: usize| layers[place / runs * runs].1;
             let ids: BTreeSet<u64> = layers.iter().map(|layer| layer.0).collect();
-            let ids: Vec<u64> = ids.into_iter().map(|id| id.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+            let mut digests = BTreeSet::new();
+            let ids: Vec<u64> = ids.into_iter().map(|id| id.wrapping_mul(0x9e37_79b9_7f4a_7c15)).filter(|id| digests.insert(digest(*id))).collect();
             let with = |not: u8| -> Vec<u64> {
                 ids.iter().enumerate().filter(|(place, _)| fate(*place) != not).map(|(_, id)| *id).collect()
             };

@@ -61,6 +61,10 @@ fn watched(args: &DaemonArgs, answer: Value) -> anyhow::Result<Verdict> {
 }
 
 pub(crate) fn rollback(args: &RollbackArgs) -> anyhow::Result<Verdict> {
+    if args.all_tenants {
+        let client = Client::new(&args.daemon)?;
+        return tell(&args.daemon, client.delete(&["v1", "policy_overrides"], &given(&[("why", &args.why)]))?);
+    }
     let body = RollbackBody { tenant: args.tenant.map(|tenant| tenant.to_string()), why: args.why.clone() };
     tell(&args.daemon, Client::new(&args.daemon)?.post(&["v1", "policy_rollback"], &body)?)
 }
@@ -101,6 +105,7 @@ fn sentence(entry: &Entry) -> String {
             format!("{policy} is watched on calls for {whom}: `thermocline policy shadow` says how it compares")
         }
         Action::EndShadow => format!("{} is watched no more", before.as_deref().unwrap_or("no policy")),
+        Action::EndOverrides => "no tenant has a policy of its own any more".to_owned(),
         Action::Activate | Action::Rollback => {
             let back = if entry.action == Action::Rollback { "again" } else { "now" };
             let before = before.map(|before| format!(", before it was {before}")).unwrap_or_default();
@@ -123,6 +128,7 @@ mod tests {
     #[case::rollback(json!({"action": "rollback"}), "hot 1.2.3 (sha256:abababababab) decides for all tenants again, before it was built-in (entry 7 of the log)")]
     #[case::shadow(json!({"action": "shadow", "share": 0.5, "tenant": "0a330000000000000000000000000003-0102"}), "hot 1.2.3 (sha256:abababababab) is watched on calls for shard 0a330000000000000000000000000003-0102: `thermocline policy shadow` says how it compares (entry 7 of the log)")]
     #[case::end(json!({"action": "end-shadow"}), "built-in is watched no more (entry 7 of the log)")]
+    #[case::all_tenants(json!({"action": "end-overrides"}), "no tenant has a policy of its own any more (entry 7 of the log)")]
     #[case::remove(json!({"action": "remove"}), "hot 1.2.3 (sha256:abababababab) is removed (entry 7 of the log)")]
     fn a_change_is_a_sentence(#[case] more: Value, #[case] said: &str) {
         let mut entry = json!({

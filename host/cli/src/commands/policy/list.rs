@@ -22,12 +22,13 @@ pub(crate) fn list(args: &ListArgs) -> anyhow::Result<Verdict> {
 }
 
 fn table(policies: &[PolicyRow]) -> Table {
-    let mut table = Table::new(&["NAME", "VERSION", "POLICY", "ROLE", ">SIZE", "INSTALLED", "BY"]);
+    let mut table = Table::new(&["NAME", "VERSION", "CONTRACT", "POLICY", "ROLE", ">SIZE", "INSTALLED", "BY"]);
     for policy in policies {
         let or_dash = |shown: &Option<String>| shown.clone().unwrap_or_else(|| "-".into());
         table.row([
             policy.name.clone(),
             policy.version.clone(),
+            or_dash(&policy.contract),
             digest(&policy.policy),
             roles(&policy.roles),
             bytes(policy.size_bytes),
@@ -41,7 +42,8 @@ fn table(policies: &[PolicyRow]) -> Table {
 /// What a policy does, in a few words.
 fn roles(roles: &[RoleAnswer]) -> String {
     let has = |wanted: RoleName| roles.iter().any(|role| role.role == wanted);
-    let tenants: Vec<&str> = roles.iter().filter_map(|role| role.tenant.as_deref()).collect();
+    let overrides = roles.iter().filter(|role| role.role == RoleName::Override);
+    let tenants: Vec<&str> = overrides.filter_map(|role| role.tenant.as_deref()).collect();
     let mut words = Vec::new();
     words.extend(has(RoleName::Active).then(|| "active".to_owned()));
     words.extend(tenants.iter().take(NAMED_TENANTS).map(|tenant| format!("for {tenant}")));
@@ -50,6 +52,7 @@ fn roles(roles: &[RoleAnswer]) -> String {
     );
     words.extend(has(RoleName::Shadow).then(|| "shadow".to_owned()));
     words.extend(has(RoleName::RolledBack).then(|| "rolled back".to_owned()));
+    words.extend(has(RoleName::Absent).then(|| "absent".to_owned()));
     if words.is_empty() { "installed".to_owned() } else { words.join(", ") }
 }
 
@@ -74,6 +77,10 @@ mod tests {
     #[case::more_than_are_named(
         json!([{"role": "override", "tenant": "0a"}, {"role": "override", "tenant": "0b"}, {"role": "override", "tenant": "0c"}]),
         "for 0a, for 0b, and 1 more"
+    )]
+    #[case::absent(
+        json!([{"role": "absent", "from": "override", "tenant": "0a", "why": "it is gone"}, {"role": "shadow"}]),
+        "shadow, absent"
     )]
     #[case::failed(json!([{"role": "rolled-back", "since": "2026-11-22T12:30:00Z"}]), "rolled back")]
     fn what_a_policy_does(#[case] answer: serde_json::Value, #[case] shown: &str) {

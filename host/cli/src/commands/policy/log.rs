@@ -77,6 +77,7 @@ const fn action(entry: &Entry) -> &'static str {
         Action::EndShadow => "end shadow",
         Action::Activate => "activate",
         Action::Rollback => "rollback",
+        Action::EndOverrides => "end overrides",
     }
 }
 

@@ -23,6 +23,7 @@ fn card(details: &PolicyDetails) -> anyhow::Result<Card> {
     let mut card = Card::default();
     card.field("name", &row.name);
     card.field("version", &row.version);
+    card.field("contract", row.contract.as_deref().unwrap_or_default());
     card.field("summary", &details.summary);
     card.field("digest", &format!("sha256:{}", row.sha256));
     card.field("size", &format!("{} ({} bytes)", bytes(row.size_bytes), row.size_bytes));
@@ -52,6 +53,15 @@ fn role(role: &RoleAnswer) -> String {
             "rolled back since {}: it failed too often, and is not tried again until it is activated",
             role.since.as_deref().unwrap_or("some time")
         ),
+        RoleName::Absent => format!(
+            "absent: it should be {}{with}, and is not: {}",
+            match (role.from, &role.tenant) {
+                (Some(RoleName::Shadow), _) => "watched".to_owned(),
+                (_, Some(tenant)) => format!("active for {tenant}"),
+                _ => "active".to_owned(),
+            },
+            role.why.as_deref().unwrap_or("nobody knows why")
+        ),
     }
 }
 
@@ -64,13 +74,15 @@ mod tests {
     #[test]
     fn a_card_has_all_that_is_known() {
         let details = json!({
-            "policy": format!("sha256:{}", "ab".repeat(32)), "name": "hot-first", "version": "1.2.3",
+            "policy": format!("sha256:{}", "ab".repeat(32)), "name": "hot-first", "version": "1.2.3", "contract": "0.2.0",
             "sha256": "ab".repeat(32), "size_bytes": 49_152, "installed_at": "2026-11-22T12:30:00Z",
             "installed_by": "alice@laptop (says 127.0.0.1)", "source": "hot-first.wasm",
             "roles": [
                 {"role": "override", "tenant": "0a330000000000000000000000000003", "config": {"limit": 3}},
                 {"role": "shadow", "config": {"limit": 4}},
                 {"role": "rolled-back", "since": "2026-11-22T11:00:00Z"},
+                {"role": "absent", "from": "active", "why": "it could not be loaded at the start: it is gone"},
+                {"role": "absent", "from": "shadow", "config": {"limit": 4}, "why": "it is gone"},
             ],
             "summary": "Lists what is read.", "config_schema": {"type": "object"},
             "imports": ["thermocline:policy/tables@0.1.0"], "exports": ["configure", "describe"],

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::SettingError;
 use super::names::{SETTINGS, variable};
+use crate::args::CLIENT_VARIABLES;
 
 /// How variables of the environment begin that set something here.
 pub(super) const PREFIX: &str = "THERMOCLINE_";
@@ -116,6 +117,10 @@ impl Document {
     fn environment(&mut self, environment: impl IntoIterator<Item = (String, String)>) {
         for (variable_name, text) in environment {
             let Some(rest) = variable_name.strip_prefix(PREFIX) else { continue };
+            // Whoever operates a daemon may have set them for its clients.
+            if CLIENT_VARIABLES.contains(&variable_name.as_str()) {
+                continue;
+            }
             match SETTINGS.iter().find(|name| variable(name) == variable_name) {
                 Some(name) => {
                     let source = Source::Environment(variable_name);

@@ -300,7 +300,14 @@ fn what_is_wrong_in_the_environment_is_told_with_its_variable(#[case] variable: 
 
 #[test]
 fn variables_that_others_may_have_meant_are_no_error() {
-    let loaded = read_with(SMALLEST, &[("THERMOCLINE_WEED", "/bin/weed"), ("THERMOCLINE_LISTN", "x")]).unwrap();
+    let others = [
+        ("THERMOCLINE_WEED", "/bin/weed"),
+        ("THERMOCLINE_LISTN", "x"),
+        // Those of the commands that ask a daemon are nobody's mistake.
+        ("THERMOCLINE_URL", "http://127.0.0.1:1"),
+        ("THERMOCLINE_TOKEN_FILE", "/token"),
+    ];
+    let loaded = read_with(SMALLEST, &others).unwrap();
     assert_eq!(loaded.ignored, ["THERMOCLINE_WEED", "THERMOCLINE_LISTN"]);
 }
 

@@ -139,6 +139,7 @@ fn documented() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(policies::policy_shadow))
         .routes(routes!(policies::end_shadow))
         .routes(routes!(policies::rollback))
+        .routes(routes!(policies::end_overrides))
         .routes(routes!(policies::policy_log))
         .routes(routes!(routes::status))
         .routes(routes!(routes::healthz))

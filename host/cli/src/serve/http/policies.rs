@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thermocline::Digest;
-use thermocline::policies::source::SourceError;
+use thermocline::policies::source::{SourceError, Upload};
 use thermocline::policies::store::StoreError;
 use thermocline::policies::{ChangeError, Entry, Note, PolicyRef, Scope, Share, Which};
 use thermocline::policy::PolicyErrorKind;
@@ -25,7 +25,7 @@ use crate::policy_answers::{
     ActivateBody, CONFIG_HEADER, LogEntry, LogPage, MAX_CONFIG_HEADER_BYTES, MAX_ENTRIES, MAX_WHY_BYTES,
     PoliciesAnswer, PolicyDetails, PolicyRow, RollbackBody, ShadowBody, WatchedAnswer,
 };
-use crate::serve::policy_service::{Shown, Uploaded};
+use crate::serve::policy_service::Shown;
 
 /// Where components are installed, and the beginning of every other path that is about policies.
 pub(super) const POLICIES: &str = "/v1/policy";
@@ -96,8 +96,10 @@ pub(super) async fn policies(State(api): State<Arc<Api>>) -> Json<PoliciesAnswer
         (status = 400, description = "Not understood", body = Msg),
         (status = 401, description = "No token, or none that is valid", body = Msg),
         (status = 403, description = "The token's scope does not allow it", body = Msg),
+        (status = 408, description = "The body did not arrive in time", body = Msg),
         (status = 413, description = "More bytes than a policy may have", body = Msg),
         (status = 422, description = "It failed a check, or is not the one that was pinned; nothing changed", body = Msg),
+        (status = 500, description = "A bug ended it; the log says whether it holds", body = Msg),
         (status = 503, description = "Too many changes at once, or the store cannot be written", body = Msg),
         (status = 504, description = "It takes longer than a change may; it goes on", body = Msg),
         (status = 507, description = "As many policies are installed as may be", body = Msg),
@@ -117,7 +119,7 @@ pub(super) async fn install_policy(
     let config = headers.get(CONFIG_HEADER).map(|config| config_of(config.as_bytes())).transpose()?;
     let note = note(by, why)?;
     let source = source.filter(|source| !source.trim().is_empty());
-    let component = Uploaded { name: source.unwrap_or_else(|| "an upload".to_owned()), bytes };
+    let component = Upload { name: source.unwrap_or_else(|| "an upload".to_owned()), bytes };
     turn.change(&api, |service| async move {
         let policies = service.policies();
         let which = Which::Component(Digest::of(&component.bytes));
@@ -142,7 +144,9 @@ pub(super) async fn install_policy(
         (status = 404, description = "Not installed", body = Msg),
         (status = 409, description = "Several are called so", body = Msg),
         (status = 422, description = "It does not load any more", body = Msg),
+        (status = 500, description = "A bug ended it", body = Msg),
         (status = 503, description = "The store cannot be read", body = Msg),
+        (status = 504, description = "It takes longer than a request may", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -169,8 +173,13 @@ pub(super) async fn policy(
         (status = 401, description = "No token, or none that is valid", body = Msg),
         (status = 403, description = "The token's scope does not allow it", body = Msg),
         (status = 404, description = "Not installed", body = Msg),
+        (status = 408, description = "The body did not arrive in time", body = Msg),
         (status = 409, description = "It is in use, or several are called so", body = Msg),
+        (status = 413, description = "The body is larger than bodies may be", body = Msg),
+        (status = 500, description = "A bug ended it; the log says whether it holds", body = Msg),
         (status = 503, description = "Too many changes at once, or the store cannot be written", body = Msg),
+        (status = 504, description = "It takes longer than a change may; it goes on", body = Msg),
+        (status = 507, description = "There is no room for it in the store or its log", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -200,10 +209,14 @@ pub(super) async fn remove_policy(
         (status = 401, description = "No token, or none that is valid", body = Msg),
         (status = 403, description = "The token's scope does not allow it", body = Msg),
         (status = 404, description = "Not installed", body = Msg),
+        (status = 408, description = "The body did not arrive in time", body = Msg),
         (status = 409, description = "Several are called so", body = Msg),
+        (status = 413, description = "The body is larger than bodies may be", body = Msg),
         (status = 422, description = "It refuses its configuration; nothing changed", body = Msg),
+        (status = 500, description = "A bug ended it; the log says whether it holds", body = Msg),
         (status = 503, description = "Too many changes at once, or the store cannot be written", body = Msg),
         (status = 504, description = "It takes longer than a change may; it goes on", body = Msg),
+        (status = 507, description = "There is no room for it in the store or its log", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -240,10 +253,14 @@ pub(super) async fn activate_policy(
         (status = 401, description = "No token, or none that is valid", body = Msg),
         (status = 403, description = "The token's scope does not allow it", body = Msg),
         (status = 404, description = "Not installed", body = Msg),
+        (status = 408, description = "The body did not arrive in time", body = Msg),
         (status = 409, description = "Several are called so", body = Msg),
+        (status = 413, description = "The body is larger than bodies may be", body = Msg),
         (status = 422, description = "It refuses its configuration; nothing changed", body = Msg),
+        (status = 500, description = "A bug ended it; the log says whether it holds", body = Msg),
         (status = 503, description = "Too many changes at once, or the store cannot be written", body = Msg),
         (status = 504, description = "It takes longer than a change may; it goes on", body = Msg),
+        (status = 507, description = "There is no room for it in the store or its log", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -290,8 +307,13 @@ pub(super) async fn policy_shadow(State(api): State<Arc<Api>>) -> Json<WatchedAn
         (status = 400, description = "Not understood", body = Msg),
         (status = 401, description = "No token, or none that is valid", body = Msg),
         (status = 403, description = "The token's scope does not allow it", body = Msg),
+        (status = 408, description = "The body did not arrive in time", body = Msg),
         (status = 409, description = "None was", body = Msg),
+        (status = 413, description = "The body is larger than bodies may be", body = Msg),
+        (status = 500, description = "A bug ended it; the log says whether it holds", body = Msg),
         (status = 503, description = "Too many changes at once, or the store cannot be written", body = Msg),
+        (status = 504, description = "It takes longer than a change may; it goes on", body = Msg),
+        (status = 507, description = "There is no room for it in the store or its log", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -318,10 +340,14 @@ pub(super) async fn end_shadow(
         (status = 400, description = "Not understood", body = Msg),
         (status = 401, description = "No token, or none that is valid", body = Msg),
         (status = 403, description = "The token's scope does not allow it", body = Msg),
+        (status = 408, description = "The body did not arrive in time", body = Msg),
         (status = 409, description = "There is nothing to go back to", body = Msg),
+        (status = 413, description = "The body is larger than bodies may be", body = Msg),
         (status = 422, description = "The policy of before does not load any more; nothing changed", body = Msg),
+        (status = 500, description = "A bug ended it; the log says whether it holds", body = Msg),
         (status = 503, description = "Too many changes at once, or the store cannot be written", body = Msg),
         (status = 504, description = "It takes longer than a change may; it goes on", body = Msg),
+        (status = 507, description = "There is no room for it in the store or its log", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -336,6 +362,39 @@ pub(super) async fn rollback(
     turn.change(&api, |service| async move { Ok(Json(service.policies().rollback(tenant, note).await?)) }).await
 }
 
+/// Take from every tenant the policy of its own
+///
+/// The one that decides for all decides for them, too.
+#[utoipa::path(
+    delete,
+    path = "/v1/policy_overrides",
+    tag = "policies",
+    params(Reason),
+    responses(
+        (status = 200, description = "No tenant has one any more", body = LogEntry),
+        (status = 400, description = "Not understood", body = Msg),
+        (status = 401, description = "No token, or none that is valid", body = Msg),
+        (status = 403, description = "The token's scope does not allow it", body = Msg),
+        (status = 408, description = "The body did not arrive in time", body = Msg),
+        (status = 409, description = "None had one", body = Msg),
+        (status = 413, description = "The body is larger than bodies may be", body = Msg),
+        (status = 500, description = "A bug ended it; the log says whether it holds", body = Msg),
+        (status = 503, description = "Too many changes at once, or the store cannot be written", body = Msg),
+        (status = 504, description = "It takes longer than a change may; it goes on", body = Msg),
+        (status = 507, description = "There is no room for it in the store or its log", body = Msg),
+    ),
+    security(("token" = []))
+)]
+pub(super) async fn end_overrides(
+    State(api): State<Arc<Api>>,
+    Extension(turn): Extension<Turn>,
+    By(by): By,
+    query: Result<Query<Reason>, QueryRejection>,
+) -> Result<Json<Entry>, ApiError> {
+    let note = reason(by, query)?;
+    turn.change(&api, |service| async move { Ok(Json(service.policies().end_overrides(note).await?)) }).await
+}
+
 /// Who changed what, and what was refused
 #[utoipa::path(
     get,
@@ -347,7 +406,9 @@ pub(super) async fn rollback(
         (status = 400, description = "No such page", body = Msg),
         (status = 401, description = "No token, or none that is valid", body = Msg),
         (status = 403, description = "The token's scope does not allow it", body = Msg),
+        (status = 500, description = "A bug ended it", body = Msg),
         (status = 503, description = "The log cannot be read", body = Msg),
+        (status = 504, description = "It takes longer than a request may", body = Msg),
     ),
     security(("token" = []))
 )]
@@ -360,10 +421,13 @@ pub(super) async fn policy_log(
     if !(1..=MAX_ENTRIES).contains(&limit) {
         return Err(ApiError::bad_request(format!("limit={limit}: expected a number from 1 to {MAX_ENTRIES}")));
     }
-    let mut entries = api.service.policies().log(after.unwrap_or_default(), limit + 1).await?;
-    let more = entries.len() > limit;
-    entries.truncate(limit);
-    let next = entries.last().filter(|_| more).map(|entry| entry.seq);
+    let policies = api.service.policies();
+    let entries = policies.log(after.unwrap_or_default(), limit).await?;
+    // Large entries come in smaller pages, so that their number does not tell whether there are more.
+    let next = match entries.last().map(|entry| entry.seq) {
+        Some(last) if !policies.log(last, 1).await?.is_empty() => Some(last),
+        _ => None,
+    };
     Ok(Json(LogPage { entries, next }))
 }
 
@@ -438,8 +502,12 @@ fn status_of(error: &ChangeError) -> StatusCode {
         }
         ChangeError::Reference(_) | ChangeError::BadShare(_) => StatusCode::BAD_REQUEST,
         ChangeError::Unknown(_) => StatusCode::NOT_FOUND,
-        ChangeError::Ambiguous { .. } | ChangeError::InUse(_) | ChangeError::Nothing(_) => StatusCode::CONFLICT,
-        ChangeError::Full { .. } | ChangeError::TooManyOverrides { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        ChangeError::Ambiguous { .. } | ChangeError::InUse(_) | ChangeError::BuiltIn | ChangeError::Nothing(_) => {
+            StatusCode::CONFLICT
+        }
+        ChangeError::Full { .. } | ChangeError::TooManyOverrides { .. } | ChangeError::OverridesTooLarge { .. } => {
+            StatusCode::INSUFFICIENT_STORAGE
+        }
         ChangeError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -12,7 +12,8 @@ use thermocline::policies::{
 use super::*;
 use crate::serve::auth::PublicKey;
 use crate::serve::auth::tests::{pair, pem, token};
-use crate::serve::policy_service::{Shown, Uploaded};
+use crate::serve::policy_service::Shown;
+use thermocline::policies::source::Upload;
 
 const HOT: &str = "hot";
 const WASM: &[u8] = b"\0asm and more";
@@ -57,6 +58,9 @@ impl Fake {
     }
 }
 
+/// Entries that the log hands out at once, whatever is asked for: as if each were large.
+const AT_ONCE: usize = 4;
+
 fn entry(seq: u64, action: Action) -> Entry {
     let text = json!({"seq": seq, "at": "2026-11-22T12:30:00Z", "action": action, "by": "alice", "result": "ok"});
     serde_json::from_str(&text.to_string()).unwrap()
@@ -68,6 +72,7 @@ fn hot() -> PolicySummary {
         digest: Digest::of(WASM),
         name: HOT.into(),
         version: "1.2.3".into(),
+        contract: Some("0.2.0".into()),
         size_bytes: WASM.len() as u64,
         installed_at: Some("2026-11-22T12:30:00Z".into()),
         installed_by: Some("alice".into()),
@@ -108,12 +113,12 @@ impl PolicyService for Fake {
 
     async fn install(
         &self,
-        component: Uploaded,
+        component: Upload,
         pin: Option<Digest>,
         config: Option<String>,
         note: Note,
     ) -> Result<PolicySummary, ChangeError> {
-        let Uploaded { name, bytes } = component;
+        let Upload { name, bytes } = component;
         self.change(format!("install {name} of {} pin {pin:?} config {config:?} {note:?}", bytes.len())).await?;
         self.installed.lock().unwrap().push(hot());
         Ok(hot())
@@ -147,6 +152,10 @@ impl PolicyService for Fake {
         self.entry(Action::EndShadow, format!("end {note:?}")).await
     }
 
+    async fn end_overrides(&self, note: Note) -> Result<Entry, ChangeError> {
+        self.entry(Action::EndOverrides, format!("end overrides {note:?}")).await
+    }
+
     async fn rollback(&self, tenant: Option<Scope>, note: Note) -> Result<Entry, ChangeError> {
         self.entry(Action::Rollback, format!("rollback {tenant:?} {note:?}")).await
     }
@@ -173,7 +182,7 @@ impl PolicyService for Fake {
     }
 
     async fn log(&self, after: u64, limit: usize) -> Result<Vec<Entry>, ChangeError> {
-        Ok((after + 1..=5).take(limit).map(|seq| entry(seq, Action::Activate)).collect())
+        Ok((after + 1..=5).take(limit.min(AT_ONCE)).map(|seq| entry(seq, Action::Activate)).collect())
     }
 }
 
@@ -245,6 +254,7 @@ const NOTE: &str = r#"Note { by: "alice@laptop (says a client)", why: Some("a tr
     "shadow shadow None Share { tenant: None, share: 1.0 } NOTE"
 )]
 #[case::end("DELETE", "/v1/policy_shadow?why=a+try", "", "end NOTE")]
+#[case::end_overrides("DELETE", "/v1/policy_overrides?why=a+try", "", "end overrides NOTE")]
 #[case::rollback("POST", "/v1/policy_rollback", r#"{"why": "a try"}"#, "rollback None NOTE")]
 #[case::remove("DELETE", "/v1/policy/rollback?why=a%20try", "", "remove rollback NOTE")]
 #[tokio::test]
@@ -426,7 +436,8 @@ async fn one_policy_says_what_it_is_and_how_it_compares() {
 }
 
 #[rstest]
-#[case::whole("", &[1, 2, 3, 4, 5], None)]
+#[case::as_many_as_are_handed_out_at_once("", &[1, 2, 3, 4], Some(4))]
+#[case::the_rest("?after=4", &[5], None)]
 #[case::first("?limit=2", &[1, 2], Some(2))]
 #[case::next("?limit=2&after=2", &[3, 4], Some(4))]
 #[case::last("?limit=2&after=4", &[5], None)]
@@ -457,6 +468,7 @@ fn bearer(claims: Value) -> String {
 #[case::read_activates_nothing("read", "POST", "/v1/policy/hot/activate", 403)]
 #[case::read_watches_nothing("read", "POST", "/v1/policy/hot/shadow", 403)]
 #[case::read_ends_nothing("read", "DELETE", "/v1/policy_shadow", 403)]
+#[case::read_ends_no_override("read", "DELETE", "/v1/policy_overrides", 403)]
 #[case::read_rolls_nothing_back("read", "POST", "/v1/policy_rollback", 403)]
 #[case::read_removes_nothing("read", "DELETE", "/v1/policy/hot", 403)]
 #[case::tenant_does_not_look("tenant", "GET", "/v1/policy", 403)]
