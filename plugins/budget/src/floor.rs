@@ -5,8 +5,6 @@
 //! nothing goes on until these are there. So a part of the budget is theirs. They are a few images; a timeline that has
 //! none of them here gets its newest images instead.
 
-use std::borrow::Cow;
-
 use thermocline_policy::{Layers, Marks};
 
 use crate::fits::{self, NO_SCORE};
@@ -27,12 +25,13 @@ fn every_start_reads(high: u64, low: u64) -> bool {
 }
 
 /// Rows that go before all others, in their order. `by_lsn` are the scores of the newest first.
+#[allow(clippy::too_many_arguments, reason = "columns")]
 pub(crate) fn rows(
     layers: &dyn Layers,
     marks: &[u8],
     classes: &[Class],
     sizes: &[u64],
-    [high, low]: &[Cow<'_, [u64]>; 2],
+    [high, low]: [&[u64]; 2],
     worth: &[f32],
     by_lsn: &[u32],
     room_bytes: u64,
@@ -44,7 +43,7 @@ pub(crate) fn rows(
     let mut scores = vec![NO_SCORE; marks.len()];
     let timelines = layers.timelines();
     let mut startable: Vec<bool> = Vec::new();
-    let rows = marks.iter().zip(classes).zip(high.iter().zip(&**low)).zip(worth.iter().zip(&*timelines));
+    let rows = marks.iter().zip(classes).zip(high.iter().zip(low)).zip(worth.iter().zip(&*timelines));
     for ((((mark, class), (high, low)), (worth, timeline)), score) in rows.zip(&mut scores) {
         if is_image(class, mark) && every_start_reads(*high, *low) {
             *score = STARTS | worth.to_bits();

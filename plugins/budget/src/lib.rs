@@ -105,7 +105,8 @@ impl Policy for Budget {
         let classes = Classes::of(&self.settings, now, &marks, &sizes, was_warm, numbers);
 
         let starts = [layers.key_starts_high(), layers.key_starts_low()];
-        let regions = Regions::of(layers, &marks, &classes.of, &warm.expected, &sizes, &starts);
+        let starts = [&*starts[0], &*starts[1]];
+        let regions = Regions::of(layers, &marks, &classes.of, &warm.expected, &sizes, starts);
         let lsn_ends = layers.lsn_ends();
         let orders = Orders {
             by_lsn: scores::by_lsn(&classes.of, &marks, &lsn_ends),
@@ -117,7 +118,7 @@ impl Policy for Budget {
 
         let floor_bytes = listing::share_of(self.settings.floor, classes.budget_bytes);
         let floor =
-            floor::rows(layers, &marks, &classes.of, &sizes, &starts, &regions.worth, &orders.by_lsn, floor_bytes);
+            floor::rows(layers, &marks, &classes.of, &sizes, starts, &regions.worth, &orders.by_lsn, floor_bytes);
         let deciding = if warm.source == Source::Nothing { Order::Newest } else { warm.earnings.deciding };
         let heat = |row: usize, mark: u8| match deciding {
             Order::Worth => regions.worth.get(row).copied().unwrap_or_default(),
@@ -155,7 +156,9 @@ impl Policy for Budget {
         }
         let heats = (warm.source != Source::Nothing).then(|| {
             let scale = single(HOUR_S * MIB * f64::from(warm.earnings.unit));
-            [&hot, &cold].into_iter().flat_map(|rows| falling(rows, &regions.worth, scale)).collect()
+            let mut heats = falling(&hot, &regions.worth, scale);
+            heats.extend(falling(&cold, &regions.worth, scale));
+            heats
         });
         let [_, _, _, fitted] = next.columns_mut();
         fitted.iter_mut().zip(&fits).for_each(|(word, fits)| *word = u32::from(*fits).to_le_bytes());

@@ -10,8 +10,6 @@
 //! A delta that lies over more images than [`MOST_IMAGES`] says little about each of them. It stands alone, as do L0
 //! deltas, which lie over all, and what is over no image.
 
-use std::borrow::Cow;
-
 use thermocline_policy::{Layers, Marks};
 use thermocline_warmth::REQUEST_BYTES;
 
@@ -31,18 +29,21 @@ pub(crate) struct Regions {
 
 /// Key ranges of all rows.
 struct Keys<'a> {
-    timelines: Cow<'a, [u32]>,
-    starts: [Cow<'a, [u64]>; 2],
-    ends: [Cow<'a, [u64]>; 2],
+    timelines: &'a [u32],
+    starts: [&'a [u64]; 2],
+    ends: [&'a [u64]; 2],
 }
 
+/// Upper and lower half.
+type Key = (u64, u64);
+
 impl Keys<'_> {
-    fn start(&self, row: usize) -> u128 {
-        key(&self.starts, row)
+    fn start(&self, row: usize) -> Key {
+        key(self.starts, row)
     }
 
-    fn end(&self, row: usize) -> u128 {
-        key(&self.ends, row)
+    fn end(&self, row: usize) -> Key {
+        key(self.ends, row)
     }
 
     fn timeline(&self, row: usize) -> u32 {
@@ -50,19 +51,19 @@ impl Keys<'_> {
     }
 }
 
-fn key([high, low]: &[Cow<'_, [u64]>; 2], row: usize) -> u128 {
-    let part = |column: &Cow<'_, [u64]>| u128::from(column.get(row).copied().unwrap_or_default());
-    part(high) << u64::BITS | part(low)
+fn key([high, low]: [&[u64]; 2], row: usize) -> Key {
+    let part = |column: &[u64]| column.get(row).copied().unwrap_or_default();
+    (part(high), part(low))
 }
 
 /// An image.
 struct Image {
     row: usize,
     timeline: u32,
-    start: u128,
+    start: Key,
     /// Nothing up to here ends behind it, in its timeline.
-    reaches: u128,
-    end: u128,
+    reaches: Key,
+    end: Key,
     /// Of the deltas above it.
     through: f32,
     links: u32,
@@ -99,18 +100,15 @@ impl Regions {
         classes: &[Class],
         expected: &[f32],
         sizes: &[u64],
-        starts: &[Cow<'_, [u64]>; 2],
+        starts: [&[u64]; 2],
     ) -> Self {
         let mut regions = Regions { worth: alone(expected, sizes), joined: Vec::new() };
         let joins = |mark: &u8| Marks(*mark).is_delta() && !Marks(*mark).is_l0();
         if !marks.iter().zip(classes).any(|(mark, class)| *class == Class::Wanted && joins(mark)) {
             return regions;
         }
-        let keys = Keys {
-            timelines: layers.timelines(),
-            starts: [Cow::Borrowed(&*starts[0]), Cow::Borrowed(&*starts[1])],
-            ends: [layers.key_ends_high(), layers.key_ends_low()],
-        };
+        let (timelines, ends_high, ends_low) = (layers.timelines(), layers.key_ends_high(), layers.key_ends_low());
+        let keys = Keys { timelines: &timelines, starts, ends: [&ends_high, &ends_low] };
         let mut images = images(&keys, marks, classes);
         let links = links(&keys, marks, classes, expected, sizes, &mut images);
         regions.join(&images, &links, expected, sizes);
@@ -179,7 +177,7 @@ fn images(keys: &Keys<'_>, marks: &[u8], classes: &[Class]) -> Vec<Image> {
             continue;
         }
         let (timeline, start, end) = (keys.timeline(row), keys.start(row), keys.end(row));
-        let before = images.last().filter(|before| before.timeline == timeline).map_or(0, |before| before.reaches);
+        let before = images.last().filter(|before| before.timeline == timeline).map_or((0, 0), |before| before.reaches);
         images.push(Image { row, timeline, start, end, reaches: end.max(before), through: 0.0, links: 0 });
     }
     images

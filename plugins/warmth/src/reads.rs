@@ -291,3 +291,46 @@ pub const fn all_if(yes: bool) -> u32 {
 pub const fn waits(marks: Marks) -> bool {
     !marks.is_resident() & (marks.is_inherited() | marks.is_inherited_cold())
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    /// Of a row that counted 10 at the last call, at 100.
+    #[rstest]
+    #[case::some(15, 50, false, 5)]
+    #[case::none(10, 50, false, 0)]
+    #[case::evicted_and_back(3, 50, false, 3)]
+    #[case::came_since(15, 120, false, 15)]
+    #[case::waited_until_now(15, 50, true, 15)]
+    fn reads_since_the_last_call_are_what_is_counted_more(
+        #[case] count: u64,
+        #[case] since: i64,
+        #[case] waited: bool,
+        #[case] more: u32,
+    ) {
+        let warm = [Warmth::new(1.0, waited, false).0.to_le_bytes()];
+        let numbers = [10_u32.to_le_bytes()];
+        let was = Was { warm: &warm, numbers: &numbers, last: Call { at: 100, source: Source::Counts } };
+        let reads = Reads {
+            source: Source::Counts,
+            counts: vec![count, u64::MAX, 7].into(),
+            times: Cow::default(),
+            since: vec![since, 0, 0].into(),
+        };
+        // The other rows are new.
+        let stretches = [Stretch::Kept { row: 0, record: 0, len: 1 }, Stretch::Changed { rows: 1..3, records: 1..1 }];
+        assert_eq!(since_last(&was, &stretches, 3, &reads), [more, u32::MAX, 7]);
+        // That is what becomes warmth, by its weight.
+        let (mut is_warm, mut is_numbers) = ([Word::default(); 3], [Word::default(); 3]);
+        let mut is = Is { warm: &mut is_warm, numbers: &mut is_numbers };
+        let moment = Moment { now: 100, since_last_s: 0.0, fading: Fading::new(60), weight: 0.5 };
+        remember(&mut is, &was, &stretches, &moment, &[Marks::RESIDENT.0; 3], &reads);
+        let warmth = Warmth(u32::from_le_bytes(is_warm[0])).get();
+        #[allow(clippy::cast_precision_loss, reason = "a few")]
+        let expected = 1.0 + more as f32 / 2.0;
+        assert!((warmth - expected).abs() < 1e-5, "{warmth} {expected}");
+    }
+}

@@ -49,4 +49,13 @@ mod tests {
     fn times_are_short(#[case] seconds: u64, #[case] words: &str) {
         assert_eq!(time(seconds), words);
     }
+
+    #[rstest]
+    #[case::often(2.0, "120.0 times a minute")]
+    #[case::hourly(1.0 / 3600.0, "1.0 times an hour")]
+    #[case::daily(1.0 / 86_400.0, "1.0 times a day")]
+    #[case::hardly(1e-9, "less than once in weeks")]
+    fn rates_are_told_by_the_unit_that_has_one(#[case] a_second: f64, #[case] words: &str) {
+        assert_eq!(rate(|seconds| a_second * seconds), words);
+    }
 }
