@@ -70,6 +70,8 @@ pub enum HeatmapCommand {
     Verify(VerifyArgs),
     /// What changed from one heatmap to another
     Diff(DiffArgs),
+    /// Draw its layers: key range across, LSN up, colour by heat
+    Draw(DrawArgs),
 }
 
 /// Where object storage is.
@@ -246,4 +248,17 @@ pub struct DiffArgs {
     /// Print JSON: an array with an object a comparison
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "clap shows the docs of each field to users")]
+pub struct DrawArgs {
+    /// The heatmap: a file, or the URL of an object
+    #[arg(value_name = "FILE")]
+    pub file: String,
+    /// The picture: NAME.svg, or NAME.html for a page that says what is under the pointer
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub s3: S3Args,
 }

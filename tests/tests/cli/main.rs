@@ -19,6 +19,7 @@ mod kills;
 mod node;
 mod original_state;
 mod outcomes;
+mod pictures;
 mod policies;
 mod real_layers;
 mod shown;
