@@ -160,11 +160,19 @@ impl Subject {
     /// # Errors
     /// If it fails, or its answer does not fit the table.
     pub fn select_with_reasons(&self, table: &Table) -> Result<Answer, Failed> {
+        self.select_again_with_reasons(table, &[])
+    }
+
+    /// As [`select_again`](Self::select_again), and [why](Answer::reason).
+    ///
+    /// # Errors
+    /// If it fails, or its answer does not fit the table.
+    pub fn select_again_with_reasons(&self, table: &Table, memory: &[u8]) -> Result<Answer, Failed> {
         let built = table.build().map_err(Failed::Test)?;
         let Called { answer, report } = match &self.0 {
-            Kind::Component(policy) => policy.select_with_reasons(&built.tenant, &built.table, &[])?,
+            Kind::Component(policy) => policy.select_with_reasons(&built.tenant, &built.table, memory)?,
             Kind::Native(policy) => {
-                let select = || timed(|| selected(&**policy, &built, &[]));
+                let select = || timed(|| selected(&**policy, &built, memory));
                 let (called, given) = with_reasons(select);
                 let Called { answer, report } = called?;
                 let given = given.iter().map(|(row, reason)| (*row, reason.as_str()));

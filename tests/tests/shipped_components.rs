@@ -13,6 +13,7 @@ use thermocline::policy::conformance::{self, Depth, sample_layers, sample_tenant
 use thermocline::policy::{Engine, Limits, NO_CONFIG, Policy, Selection};
 use thermocline_cli::policy::build::{build, built_with};
 use thermocline_cli::policy::shipped::{SHIPPED, Shipped, shipped};
+use thermocline_budget::Budget;
 use thermocline_decay::Decay;
 use thermocline_policy::{Layers as _, Marks, Policy as NativePolicy, Tenant};
 
@@ -47,7 +48,7 @@ fn answer<P: NativePolicy>(policy: &Policy, now: i64, layers: &[Layer], memory: 
 }
 
 #[rstest]
-fn each_is_what_its_source_makes(#[values("decay")] name: &str) {
+fn each_is_what_its_source_makes(#[values("budget", "decay")] name: &str) {
     let Shipped { component, .. } = shipped(name).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rebuilt.wasm");
@@ -80,35 +81,43 @@ fn each_says_that_it_is_who_it_ships_as_and_imports_nothing_but_the_contract() {
 }
 
 /// Layers that are read, come, go, and come back, over three calls of 100,000.
-#[test]
-fn decay_answers_as_it_does_natively() {
-    let decay = load(shipped("decay").unwrap().component);
-    assert_eq!(*decay.description(), Decay::describe());
+#[rstest]
+#[case::budget(assert_answers_as_natively::<Budget>)]
+#[case::decay(assert_answers_as_natively::<Decay>)]
+fn each_answers_as_it_does_natively(#[case] assert_answers: fn()) {
+    assert_answers();
+}
+
+fn assert_answers_as_natively<P: NativePolicy>() {
+    let description = P::describe();
+    let policy = load(shipped(&description.name).unwrap().component);
+    assert_eq!(*policy.description(), description);
     let now = sample_tenant().now;
     let mut layers = sample_layers(100_000);
-    let memory = answer::<Decay>(&decay, now, &layers, &[]).memory().to_vec();
+    let memory = answer::<P>(&policy, now, &layers, &[]).memory().to_vec();
     for (number, layer) in (0..).zip(&mut layers).filter(|(number, _)| number % 3 == 0) {
         layer.access_count += number % 100;
     }
-    let memory = answer::<Decay>(&decay, now + 60, &layers, &memory).memory().to_vec();
+    let memory = answer::<P>(&policy, now + 60, &layers, &memory).memory().to_vec();
     assert!(memory.len() <= 4096 + 24 * 100_000);
     let mut number = 0;
     layers.retain(|_| {
         number += 1;
         number % 7 != 0 && !(50_000..60_000).contains(&number)
     });
-    answer::<Decay>(&decay, now + 600, &layers, &memory);
-    answer::<Decay>(&decay, now + 600, &[], &memory);
+    answer::<P>(&policy, now + 600, &layers, &memory);
+    answer::<P>(&policy, now + 600, &[], &memory);
 }
 
 proptest! {
     #[test]
-    fn decay_answers_as_it_does_natively_over_any_layers_and_memory(
+    fn each_answers_as_it_does_natively_over_any_layers_and_memory(
         rows in prop::collection::vec((any::<u8>(), any::<i64>(), any::<u64>(), 0..4_u8), 0..60),
         cut in 0..60_usize,
         garbage in prop::option::of(any::<Vec<u8>>()),
         later_s in 0..1_000_000_i64,
     ) {
+        static BUDGET: LazyLock<Policy> = LazyLock::new(|| load(shipped("budget").unwrap().component));
         static DECAY: LazyLock<Policy> = LazyLock::new(|| load(shipped("decay").unwrap().component));
         let now = sample_tenant().now;
         let mut layers = sample_layers(rows.len());
@@ -121,8 +130,10 @@ proptest! {
                 _ => layer.access_count %= 3,
             }
         }
-        let before = answer::<Decay>(&DECAY, now, &layers[cut.min(layers.len())..], &[]).memory().to_vec();
-        let memory = garbage.unwrap_or(before);
-        answer::<Decay>(&DECAY, now + later_s, &layers, &memory);
+        let from = cut.min(layers.len());
+        let before = answer::<Budget>(&BUDGET, now, &layers[from..], &[]).memory().to_vec();
+        answer::<Budget>(&BUDGET, now + later_s, &layers, garbage.as_ref().unwrap_or(&before));
+        let before = answer::<Decay>(&DECAY, now, &layers[from..], &[]).memory().to_vec();
+        answer::<Decay>(&DECAY, now + later_s, &layers, garbage.as_ref().unwrap_or(&before));
     }
 }

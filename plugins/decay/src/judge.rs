@@ -109,8 +109,7 @@ impl<'a> Judge<'a> {
 
     /// For how many seconds more an inherited layer is listed.
     pub(crate) fn left_s(&self, (warmth, number): (Warmth, u32)) -> u64 {
-        let since = if warmth.waits() { number } else { self.now };
-        self.inherited_for_s.saturating_sub(u64::from(self.now.saturating_sub(since)))
+        warmth.left_s(number, self.now, self.inherited_for_s)
     }
 }
 

@@ -14,27 +14,20 @@
 //! Where nobody counts, a layer whose access time moved was read. Where there are no access times either, nothing is
 //! known of heat: the answer is the order of `resident-set`, without scores.
 
-mod fading;
 mod judge;
-mod l0;
-mod newcomers;
 mod note;
-mod reads;
 mod reasons;
 mod settings;
 
 use thermocline_policy::{Description, Layers, Policy, Selection, Tenant, Uploads, hottest_first, reasons_wanted};
+use thermocline_warmth::{REQUEST_BYTES, fading, l0, newcomers, reads};
 
 use self::fading::Fading;
 use self::judge::{Judge, Listed};
 use self::l0::Lives;
 use self::note::{Call, Next, Past, Source, VERSION};
-use self::reads::{Moment, Reads};
+use self::reads::{Is, Moment, Reads, Was};
 use self::settings::Settings;
-
-/// What a request costs beside the bytes that it fetches, in bytes: small layers are worth much for their size, and a
-/// standby that fetches thousands of them waits for each.
-const REQUEST_BYTES: u64 = 128 << 10;
 
 /// An answer is right for this share of a half-life at least, as far as fading goes.
 const LEAST_VALID: f64 = 1.0 / 16.0;
@@ -63,7 +56,8 @@ impl Policy for Decay {
 
     fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: &[u8]) -> Result<Selection, String> {
         let past = Past::read(memory, VERSION).unwrap_or_default();
-        let mut moment = Moment { now: tenant.now, since_last_s: 0.0, fading: Fading::new(self.settings.half_life_s) };
+        let mut moment =
+            Moment { now: tenant.now, since_last_s: 0.0, fading: Fading::new(self.settings.half_life_s), weight: 1.0 };
         if !past.is_empty() {
             moment.since_last_s = moment.since(Call::of(past.fields()).at);
         }
@@ -76,8 +70,11 @@ impl Policy for Decay {
         let l0s = l0::rows(&marks);
         let (source, lives) = {
             let reads = Reads::of(layers, !l0s.is_empty());
-            reads::remember(&mut next, &past, &stretches, &moment, &marks, &reads);
-            newcomers::fill(&mut next, &past, &stretches, &moment, &marks, &reads, layers);
+            let ([was_warm, was], [warm, is]) = (past.columns(), next.columns_mut());
+            let was = Was { warm: was_warm, numbers: was, last: Call::of(past.fields()) };
+            let mut is = Is { warm, numbers: is };
+            reads::remember(&mut is, &was, &stretches, &moment, &marks, &reads);
+            newcomers::fill(&mut is, &was, &stretches, &moment, &marks, &reads, layers);
             let threshold = self.settings.compaction_threshold;
             (reads.source, (!l0s.is_empty()).then(|| Lives::of(layers, l0s, &reads.since, threshold)))
         };

@@ -1,8 +1,6 @@
 //! What an operator may set.
 
-use std::fmt::Display;
-
-use serde_json::{Map, Value, json};
+use thermocline_warmth::settings::{COMPACTION_THRESHOLD, DAY_S, Field, INHERITED_FOR_S, object, schema};
 
 /// The configuration of the policy.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +15,6 @@ pub(crate) struct Settings {
     pub(crate) compaction_threshold: u64,
 }
 
-const DAY_S: u64 = 86_400;
-
 const HALF_LIFE_S: Field<u64> = Field {
     name: "half_life_s",
     about: "Seconds after which a read counts half",
@@ -32,20 +28,6 @@ const COLD_BELOW: Field<f64> = Field {
     least: 0.0,
     most: 1e9,
     default: 1e-9,
-};
-const INHERITED_FOR_S: Field<u64> = Field {
-    name: "inherited_for_s",
-    about: "Seconds for which a layer stays listed that an earlier heatmap listed and that does not become resident",
-    least: 0,
-    most: 365 * DAY_S,
-    default: DAY_S,
-};
-const COMPACTION_THRESHOLD: Field<u64> = Field {
-    name: "compaction_threshold",
-    about: "L0 layers of a timeline at which the pageserver compacts them, as set there",
-    least: 1,
-    most: 1000,
-    default: 10,
 };
 
 impl Default for Settings {
@@ -65,13 +47,8 @@ impl Settings {
     /// # Errors
     /// A message for operators, with the first field that is wrong.
     pub(crate) fn read(config: &str) -> Result<Self, String> {
-        let object: Map<String, Value> = serde_json::from_str(config).map_err(|error| {
-            format!("the configuration must be a JSON object, as in {{\"{}\": 3600}}: {error}", HALF_LIFE_S.name)
-        })?;
         let names = [HALF_LIFE_S.name, COLD_BELOW.name, INHERITED_FOR_S.name, COMPACTION_THRESHOLD.name];
-        if let Some(unknown) = object.keys().find(|name| !names.contains(&name.as_str())) {
-            return Err(format!("there is no field \"{}\": the settings are {}", start_of(unknown), names.join(", ")));
-        }
+        let object = object(config, &HALF_LIFE_S, &names)?;
         Ok(Settings {
             half_life_s: HALF_LIFE_S.read(&object)?,
             cold_below: COLD_BELOW.read(&object)?,
@@ -82,79 +59,14 @@ impl Settings {
 
     /// JSON Schema of what [`read`](Self::read) takes.
     pub(crate) fn schema() -> String {
-        let properties: Map<String, Value> =
-            [HALF_LIFE_S.schema(), COLD_BELOW.schema(), INHERITED_FOR_S.schema(), COMPACTION_THRESHOLD.schema()]
-                .into_iter()
-                .collect();
-        json!({ "type": "object", "additionalProperties": false, "properties": properties }).to_string()
+        schema([HALF_LIFE_S.schema(), COLD_BELOW.schema(), INHERITED_FOR_S.schema(), COMPACTION_THRESHOLD.schema()])
     }
-}
-
-/// A setting: what it is called, and what it may be.
-struct Field<T> {
-    name: &'static str,
-    about: &'static str,
-    least: T,
-    most: T,
-    default: T,
-}
-
-/// Numbers that settings are.
-trait Number: Copy + PartialOrd + Display + Into<Value> {
-    /// As errors call them.
-    const KIND: &str;
-    /// As JSON Schema calls them.
-    const TYPE: &str;
-
-    fn of(value: &Value) -> Option<Self>;
-}
-
-impl Number for u64 {
-    const KIND: &str = "a whole number";
-    const TYPE: &str = "integer";
-
-    fn of(value: &Value) -> Option<Self> {
-        value.as_u64()
-    }
-}
-
-impl Number for f64 {
-    const KIND: &str = "a number";
-    const TYPE: &str = "number";
-
-    fn of(value: &Value) -> Option<Self> {
-        value.as_f64()
-    }
-}
-
-impl<T: Number> Field<T> {
-    fn read(&self, object: &Map<String, Value>) -> Result<T, String> {
-        let Field { name, least, most, default, .. } = self;
-        let Some(value) = object.get(*name) else { return Ok(*default) };
-        T::of(value).filter(|number| least <= number && number <= most).ok_or_else(|| {
-            format!("{name} must be {} from {least} to {most}, and is {}", T::KIND, start_of(&value.to_string()))
-        })
-    }
-
-    fn schema(&self) -> (String, Value) {
-        let [least, most, default]: [Value; 3] = [self.least, self.most, self.default].map(Into::into);
-        let schema = json!({
-            "type": T::TYPE, "description": self.about, "minimum": least, "maximum": most, "default": default,
-        });
-        (self.name.into(), schema)
-    }
-}
-
-/// Enough of a wrong text to recognise it.
-const SHOWN_CHARS: usize = 40;
-
-fn start_of(text: &str) -> String {
-    text.chars().take(SHOWN_CHARS).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
+    use serde_json::Value;
 
     use super::*;
 

@@ -17,12 +17,14 @@ pub(super) fn all() -> Vec<Box<dyn Measurement>> {
     vec![
         Box::new(Select { rows: 100_000 }),
         Box::new(Scored { policy: "decay", component: DECAY, rows: 100_000 }),
+        Box::new(Scored { policy: "budget", component: BUDGET, rows: 100_000 }),
         Box::new(Fresh { layers: 10, against: Against::Limit }),
         Box::new(Fresh { layers: 10, against: Against::Nothing }),
     ]
 }
 
 /// As they ship with the command.
+const BUDGET: &[u8] = include_bytes!("../../../../host/cli/src/policy/shipped/budget.wasm");
 const DECAY: &[u8] = include_bytes!("../../../../host/cli/src/policy/shipped/decay.wasm");
 
 struct Select {

@@ -15,7 +15,10 @@ pub struct Shipped {
 }
 
 /// All of them, by name.
-pub const SHIPPED: &[Shipped] = &[Shipped { name: "decay", component: include_bytes!("decay.wasm") }];
+pub const SHIPPED: &[Shipped] = &[
+    Shipped { name: "budget", component: include_bytes!("budget.wasm") },
+    Shipped { name: "decay", component: include_bytes!("decay.wasm") },
+];
 
 /// The policy of this name, if it comes with the command.
 pub fn shipped(name: &str) -> Option<&'static Shipped> {

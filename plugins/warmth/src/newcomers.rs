@@ -24,8 +24,8 @@ use thermocline_policy::history::{Stretch, Word};
 use thermocline_policy::{Layers, Marks};
 
 use crate::REQUEST_BYTES;
-use crate::note::{Next, Past, Source, Warmth};
-use crate::reads::{Moment, Reads, single, stamp, waits};
+use crate::note::{Source, Warmth};
+use crate::reads::{Is, Moment, Reads, Was, single, stamp, waits};
 
 /// How much warmer than the others a layer starts that takes nobody's place.
 const YOUTH: f64 = 1.0;
@@ -34,9 +34,9 @@ const YOUTH: f64 = 1.0;
 const FIRST_READS: f64 = 1.0;
 
 /// Fills in the records of rows that had none.
-pub(crate) fn fill(
-    next: &mut Next,
-    past: &Past<'_>,
+pub fn fill(
+    next: &mut Is<'_>,
+    past: &Was<'_>,
     stretches: &[Stretch],
     moment: &Moment,
     marks: &[u8],
@@ -53,14 +53,14 @@ pub(crate) fn fill(
         return;
     }
     let last_reads = if reads.times.is_empty() { layers.access_times() } else { Cow::Borrowed(&*reads.times) };
-    let [warm, numbers] = next.columns_mut();
+    let Is { warm, numbers } = next;
     let mut newcomers = Newcomers { warm, numbers, moment, marks, reads, last_reads: &last_reads };
-    if past.is_empty() {
+    if past.warm.is_empty() {
         came().for_each(|(rows, _)| newcomers.first_seen(rows.clone()));
         return;
     }
     let places = Places::of(layers);
-    let [was_warm, _] = past.columns();
+    let was_warm = past.warm;
     let left = moment.fading.left(moment.since_last_s);
     let of_l0s = {
         let rows = || came().flat_map(|(rows, _)| rows.clone());
@@ -151,11 +151,11 @@ impl Newcomers<'_> {
             let left = read.map_or(1.0, |read| fading.left(moment.since(read)));
             let warmth = match self.reads.source {
                 Source::Nothing => 0.0,
-                Source::Times => read.map_or(0.0, |_| FIRST_READS * left),
+                Source::Times => read.map_or(0.0, |_| FIRST_READS * left * moment.weight),
                 Source::Counts => {
                     let until_s = read.map_or(0.0, |read| moment.since(read));
                     let from_s = time(&self.reads.since, row).map_or(0.0, |since| moment.since(since));
-                    (FIRST_READS + as_f64(self.count(row)) * fading.mean(from_s - until_s)) * left
+                    (FIRST_READS + as_f64(self.count(row)) * fading.mean(from_s - until_s)) * left * moment.weight
                 }
             };
             self.set(row, warmth);
@@ -164,7 +164,7 @@ impl Newcomers<'_> {
 
     /// A layer that starts with so much, and was read since.
     fn starts(&mut self, row: usize, warmth: f64) {
-        let read = as_f64(self.count(row)) * self.moment.fading.mean(self.moment.since_last_s);
+        let read = as_f64(self.count(row)) * self.moment.fading.mean(self.moment.since_last_s) * self.moment.weight;
         self.set(row, warmth + read);
     }
 

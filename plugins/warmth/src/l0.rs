@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use thermocline_policy::{Layers, Marks};
 
 /// What it takes until a standby has a layer: the rest of an upload period, the download of the heatmap, and its turn.
-pub(crate) const FETCH_S: f64 = 60.0;
+pub const FETCH_S: f64 = 60.0;
 
 /// Between two L0 layers, where it is not known: a pageserver writes one after this time at the latest, if anything
 /// changed.
@@ -22,7 +22,7 @@ const INTERVAL_S: f64 = 600.0;
 
 /// The lives of L0 layers, by the timelines they are of.
 #[derive(Debug, Default)]
-pub(crate) struct Lives<'a> {
+pub struct Lives<'a> {
     rows: Vec<usize>,
     timelines: Cow<'a, [u32]>,
     of: Vec<Life>,
@@ -43,7 +43,7 @@ struct Life {
 
 impl<'a> Lives<'a> {
     /// Of the L0 layers in these rows.
-    pub(crate) fn of(layers: &'a dyn Layers, rows: Vec<usize>, since: &[i64], compaction_threshold: u64) -> Self {
+    pub fn of(layers: &'a dyn Layers, rows: Vec<usize>, since: &[i64], compaction_threshold: u64) -> Self {
         let mut lives = Lives { rows, timelines: layers.timelines(), of: Vec::new() };
         for row in lives.rows.iter().copied() {
             let Some(life) = lives.timelines.get(row).and_then(|timeline| room(&mut lives.of, *timeline)) else {
@@ -64,7 +64,7 @@ impl<'a> Lives<'a> {
     }
 
     /// The rows of L0 layers.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = usize> {
+    pub fn rows(&self) -> impl Iterator<Item = usize> {
         self.rows.iter().copied()
     }
 
@@ -73,19 +73,19 @@ impl<'a> Lives<'a> {
     }
 
     /// The share of its warmth that an L0 layer is worth.
-    pub(crate) fn worth(&self, row: usize) -> f32 {
+    pub fn worth(&self, row: usize) -> f32 {
         self.life(row).map_or(1.0, |life| life.worth)
     }
 
     /// In about how many seconds an L0 layer goes.
-    pub(crate) fn seconds(&self, row: usize) -> f64 {
+    pub fn seconds(&self, row: usize) -> f64 {
         self.life(row).map_or(INTERVAL_S, |life| life.seconds)
     }
 }
 
 /// The rows of L0 layers, which are few: eight rows at a time are looked at.
 #[inline(never)]
-pub(crate) fn rows(marks: &[u8]) -> Vec<usize> {
+pub fn rows(marks: &[u8]) -> Vec<usize> {
     const ROWS: usize = 8;
     let mut rows = Vec::new();
     for (first, marks) in (0..).step_by(ROWS).zip(marks.chunks(ROWS)) {

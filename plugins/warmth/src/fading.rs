@@ -10,23 +10,24 @@ use std::f64::consts::LN_2;
 
 /// Reads fade with this half-life.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Fading {
+pub struct Fading {
     half_life_s: f64,
 }
 
 impl Fading {
+    /// With a half-life.
     #[allow(clippy::cast_precision_loss, reason = "a setting of 30 days at most")]
-    pub(crate) const fn new(half_life_s: u64) -> Self {
+    pub const fn new(half_life_s: u64) -> Self {
         Fading { half_life_s: half_life_s as f64 }
     }
 
     /// What a read still counts that was so long ago. Of the future it counts 1.
-    pub(crate) fn left(self, after_s: f64) -> f64 {
+    pub fn left(self, after_s: f64) -> f64 {
         halved(after_s / self.half_life_s)
     }
 
     /// What reads count on average that were spread evenly over the last so many seconds.
-    pub(crate) fn mean(self, over_s: f64) -> f64 {
+    pub fn mean(self, over_s: f64) -> f64 {
         let halvings = over_s / self.half_life_s;
         // Up to there, the difference of two numbers that are nearly 1 would say less than the first terms of the series.
         if halvings < 1e-4 {
@@ -37,13 +38,13 @@ impl Fading {
     }
 
     /// Reads in so many seconds to come, of a layer that is as warm as 1.
-    pub(crate) fn reads_in(self, seconds: f64) -> f64 {
+    pub fn reads_in(self, seconds: f64) -> f64 {
         seconds * LN_2 / self.half_life_s
     }
 
     /// Seconds until something has faded to a part, or a little less: at least nine tenths of them for parts that
     /// matter.
-    pub(crate) fn seconds_to(self, part: f64) -> f64 {
+    pub fn seconds_to(self, part: f64) -> f64 {
         halvings(part.recip()) * self.half_life_s
     }
 }
