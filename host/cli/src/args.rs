@@ -3,6 +3,7 @@
 mod daemon;
 mod policy;
 mod simulate;
+mod trace;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use policy::{
 };
 use policy::{POLICY_FILE, policy_file};
 pub use simulate::{Entrant, NamedConfig, SimulateArgs};
+pub use trace::TraceArgs;
 
 /// Tells a pageserver's warm standbys which layers to hold.
 ///
@@ -59,6 +61,7 @@ pub enum Command {
         command: PolicyCommand,
     },
     Simulate(SimulateArgs),
+    Trace(TraceArgs),
 }
 
 /// What to do with heatmaps.

@@ -64,6 +64,7 @@ async fn dispatch(command: Command) -> anyhow::Result<Verdict> {
         Command::Upload(args) => commands::upload::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Simulate(args) => commands::simulate::run(&args),
+        Command::Trace(args) => commands::trace::run(&args),
         Command::Heatmap { command } => match command {
             HeatmapCommand::Show(args) => commands::heatmap::show(args).await,
             HeatmapCommand::Verify(args) => commands::heatmap::verify(args).await,

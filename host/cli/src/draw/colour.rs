@@ -57,7 +57,7 @@ impl Scale {
 /// The colour of a place from 0 to 1, as `#rrggbb`.
 pub(super) fn at(place: f32) -> String {
     // What is no number is coldest.
-    let along = place.max(0.0).min(1.0) * 8.0;
+    let along = if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) * 8.0 };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 7")]
     let from = (along.floor() as usize).min(RAMP.len() - 2);
     #[allow(clippy::cast_precision_loss, reason = "from 0 to 7")]
