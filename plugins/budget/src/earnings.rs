@@ -142,7 +142,7 @@ mod tests {
     #[case::the_one_that_is_furthest_ahead(&[[50, 80, 99]], Order::LeastRecent)]
     #[case::in_the_long_run(&[[50, 80, 0], [50, 80, 0], [60, 50, 0]], Order::Newest)]
     #[case::it_stays_while_it_is_ahead(&[[50, 70, 0], [55, 50, 0]], Order::Newest)]
-    #[case::and_no_longer(&[[50, 70, 0], [60, 50, 0]], Order::Worth)]
+    #[case::and_no_longer(&[[50, 70, 0], [61, 50, 0]], Order::Worth)]
     fn the_order_decides_that_serves_most_reads(#[case] calls: &[[u64; ORDERS]], #[case] deciding: Order) {
         let earnings = after(calls);
         assert_eq!(earnings.deciding, deciding, "{earnings:?}");

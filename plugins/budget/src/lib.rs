@@ -52,6 +52,9 @@ const WEIGHED_READS: f64 = 1000.0;
 /// At the first call it is not known how long a period is.
 const USUAL_PERIOD_S: f64 = 60.0;
 
+/// What was observed for less says little.
+const LEAST_OBSERVED_S: f64 = 10.0;
+
 /// What is read in the long run counts so much beside what is read of late.
 const SLOW_SHARE: f64 = 0.15;
 
@@ -131,7 +134,7 @@ impl Policy for Budget {
         let ranked = ranked(&marks, &classes.of, &floor, heat);
         let order = hottest_first(ranked.wanted, ranked.known, || &*lsn_ends);
         let wanted = order.rows.get(..order.cold_from as usize).unwrap_or_default();
-        let (hot, mut cold) = within(&floor, wanted, &sizes, classes.budget_bytes);
+        let (hot, mut cold) = within(&floor, wanted, &marks, &sizes, &classes);
         cold.extend(order.rows.get(order.cold_from as usize..).unwrap_or_default());
         if reasons_wanted() {
             let decided = Decided {
@@ -222,11 +225,15 @@ impl Warm {
             newcomers::fill(&mut is, &was, stretches, moment, marks, &reads, layers);
         }
         if past.is_empty() {
+            for (moment, warm) in [(&moment, &mut *fast), (&slowly, &mut *slow)] {
+                as_if_for_long(warm, &reads.since, moment);
+            }
             let reads = sum(fast) * moment.fading.reads_in(USUAL_PERIOD_S);
             earnings.unit = single(weight(reads).recip());
-            [&mut *fast, slow].into_iter().for_each(|warm| weigh(warm, weight(reads)));
+            [&mut *fast, &mut *slow].into_iter().for_each(|warm| weigh(warm, |_| weight(reads)));
         }
-        let rates = [moment.fading.reads_in(1.0), SLOW_SHARE * slowly.fading.reads_in(1.0)];
+        let shares = [1.0 / (1.0 + SLOW_SHARE), SLOW_SHARE / (1.0 + SLOW_SHARE)];
+        let rates = [moment.fading.reads_in(shares[0]), slowly.fading.reads_in(shares[1])];
         let (of_late, in_the_long_run) = (sum(fast) * rates[0], sum(slow) * rates[1]);
         let changes = of_late > MATTERS * in_the_long_run && of_late > 0.0;
         let mut expected = expected(fast, slow, rates.map(single));
@@ -253,11 +260,20 @@ fn sum(warm: &[Word]) -> f64 {
     warm.iter().map(|word| f64::from(Warmth(u32::from_le_bytes(*word)).get())).sum()
 }
 
+/// A layer that is resident only for a short time is not read less than others: it is as warm as it will be if it is read
+/// on like this.
+fn as_if_for_long(warm: &mut [Word], since: &[i64], moment: &Moment) {
+    weigh(warm, |row| match since.get(row) {
+        Some(since) if *since > 0 => (1.0 - moment.fading.left(moment.since(*since).max(LEAST_OBSERVED_S))).recip(),
+        _ => 1.0,
+    });
+}
+
 #[inline(never)]
-fn weigh(warm: &mut [Word], weight: f64) {
-    for word in warm {
+fn weigh(warm: &mut [Word], weight: impl Fn(usize) -> f64) {
+    for (row, word) in warm.iter_mut().enumerate() {
         let note = Warmth(u32::from_le_bytes(*word));
-        *word = Warmth::new(note.get() * single(weight), note.waits(), note.is_l0()).0.to_le_bytes();
+        *word = Warmth::new(note.get() * single(weight(row)), note.waits(), note.is_l0()).0.to_le_bytes();
     }
 }
 
@@ -368,17 +384,22 @@ fn ranked(marks: &[u8], classes: &[Class], floor: &[u32], heat: impl Fn(usize, u
     ranked
 }
 
-/// Rows that are within the budget, and those that are not: each takes its place, if there is still room for it.
-fn within(floor: &[u32], wanted: &[u32], sizes: &[u64], mut room_bytes: u64) -> (Vec<u32>, Vec<u32>) {
+/// Rows that are within the budget, and those that are not: each takes its place, if there is still room for it. What is
+/// waited for has its own room.
+fn within(floor: &[u32], wanted: &[u32], marks: &[u8], sizes: &[u64], classes: &Classes) -> (Vec<u32>, Vec<u32>) {
     let (mut hot, mut cold) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
+    let (mut room_bytes, mut resident_room_bytes) = (classes.budget_bytes, classes.resident_budget_bytes);
     for row in floor.iter().chain(wanted) {
-        let size_bytes = sizes.get(*row as usize).copied().unwrap_or(u64::MAX);
-        if size_bytes <= room_bytes {
-            room_bytes -= size_bytes;
-            hot.push(*row);
-        } else {
+        let at = *row as usize;
+        let size_bytes = sizes.get(at).copied().unwrap_or(u64::MAX);
+        let waits = marks.get(at).is_some_and(|mark| !Marks(*mark).is_resident());
+        if size_bytes > room_bytes || !waits && size_bytes > resident_room_bytes {
             cold.push(*row);
+            continue;
         }
+        room_bytes -= size_bytes;
+        resident_room_bytes -= if waits { 0 } else { size_bytes };
+        hot.push(*row);
     }
     (hot, cold)
 }

@@ -26,6 +26,8 @@ pub(crate) struct Classes {
     pub(crate) of: Vec<Class>,
     /// What is to be downloaded may add up to so many bytes.
     pub(crate) budget_bytes: u64,
+    /// And of it, what is resident.
+    pub(crate) resident_budget_bytes: u64,
     /// In so many seconds the first inherited layer is listed no more.
     pub(crate) first_dropped_s: u64,
 }
@@ -72,8 +74,9 @@ impl Classes {
             }
             of.push(class);
         }
-        let share = share_of(settings.budget_share, resident_bytes).saturating_add(waited_for_bytes);
-        Classes { of, budget_bytes: share.min(settings.budget_bytes), first_dropped_s }
+        let resident_budget_bytes = share_of(settings.budget_share, resident_bytes);
+        let budget_bytes = resident_budget_bytes.saturating_add(waited_for_bytes).min(settings.budget_bytes);
+        Classes { of, budget_bytes, resident_budget_bytes, first_dropped_s }
     }
 }
 

@@ -11,11 +11,13 @@ use thermocline::policy::conformance::Depth;
 use thermocline_budget::Budget;
 use thermocline_tests::{Answer, Failed, Queue, Subject, Table};
 
-const NOTHING: [&str; 0] = [];
 const NOW: i64 = 1_700_000_000;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 const MIB: u64 = 1 << 20;
+
+/// Layers are resident for a minute before the first call.
+const SINCE: u32 = 1_700_000_000 - 60;
 
 const COMPONENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../host/cli/src/policy/shipped/budget.wasm");
 
@@ -56,7 +58,7 @@ fn images(now: i64, images: &[(u64, u64)]) -> Table {
     let mut table = Table::new();
     for (number, (size_mib, reads)) in (0..).zip(images) {
         let name = number.to_string();
-        table = table.image(&name, keys(100 * number..100 * (number + 1)), 16 + number).resident_since(1).visible();
+        table = table.image(&name, keys(100 * number..100 * (number + 1)), 16 + number).resident_since(SINCE).visible();
         table = table.size(size_mib * MIB).reads(*reads).read_at(now - 1);
     }
     table.now(now)
@@ -108,8 +110,7 @@ fn heat_is_reads_an_hour_and_mib(#[values(native, component)] make: Make) -> Res
     let tables: Vec<_> =
         (0..=120).map(|minute| images(NOW + 60 * minute, &[(8, 2 * minute.unsigned_abs() + 1)])).collect();
     let heat = in_turn(&policy, &tables)?.heat("0").unwrap();
-    // And for what is read in the long run.
-    let expected = 1.15 * 120.0 / 8.125;
+    let expected = 120.0 / 8.125;
     assert!((heat / expected - 1.0).abs() < 0.02, "{heat} {expected}");
     Ok(())
 }
@@ -136,10 +137,10 @@ fn an_image_and_its_deltas_are_worth_what_they_serve_together(
     // All reads of the image go on through its delta, which is small: without the image it serves nobody.
     #[rustfmt::skip]
     let table = Table::new()
-        .image("image", keys(0..100), 16).resident_since(1).visible().size(32 * MIB).reads(1000)
-        .delta("delta", keys(0..100), 17..20).resident_since(1).visible().size(MIB).reads(1000)
-        .image("denser", keys(100..200), 16).resident_since(1).visible().size(16 * MIB).reads(900)
-        .image("less dense", keys(200..300), 16).resident_since(1).visible().size(32 * MIB).reads(400)
+        .image("image", keys(0..100), 16).resident_since(SINCE).visible().size(32 * MIB).reads(1000)
+        .delta("delta", keys(0..100), 17..20).resident_since(SINCE).visible().size(MIB).reads(1000)
+        .image("denser", keys(100..200), 16).resident_since(SINCE).visible().size(16 * MIB).reads(900)
+        .image("less dense", keys(200..300), 16).resident_since(SINCE).visible().size(32 * MIB).reads(400)
         .now(NOW);
     let policy = make(r#"{"floor": 0, "budget_bytes": 52428800, "budget_share": 1}"#);
     let answer = policy.select_with_reasons(&table)?;
@@ -154,10 +155,10 @@ fn an_image_and_its_deltas_are_worth_what_they_serve_together(
 fn what_every_start_reads_has_a_part_of_the_budget(#[values(native, component)] make: Make) -> Result<(), Failed> {
     // The first image is of a system catalog, and nobody reads it.
     let table = |floor: &str| {
-        let mut table = Table::new().image("catalog", 0..100, 8).resident_since(1).visible().size(8 * MIB);
+        let mut table = Table::new().image("catalog", 0..100, 8).resident_since(SINCE).visible().size(8 * MIB);
         for number in 0..9_u64 {
             let name = number.to_string();
-            table = table.image(&name, keys(number..number + 1), 16).resident_since(1).visible();
+            table = table.image(&name, keys(number..number + 1), 16).resident_since(SINCE).visible();
             table = table.size(8 * MIB).reads(1000 + number);
         }
         make(&format!(r#"{{"budget_share": 0.5, "floor": {floor}}}"#)).select(&table.now(NOW))
@@ -189,7 +190,7 @@ fn appending(minutes: i64) -> Vec<Table> {
             let (read, key) = (number + 1 == 7 + minute, number.unsigned_abs());
             let reads = if number < 7 + minute { 100 } else { 0 };
             table = table.image(&number.to_string(), keys(100 * key..100 * (key + 1)), 16 + key);
-            table = table.resident_since(1).visible().size(8 * MIB).reads(reads);
+            table = table.resident_since(SINCE).visible().size(8 * MIB).reads(reads);
             table = table.read_at(if read { NOW + 60 * minute - 1 } else { NOW + 60 * (number - 7) - 1 });
         }
         table.now(NOW + 60 * minute)
@@ -205,7 +206,7 @@ fn circling(minutes: u64) -> Vec<Table> {
             let rounds = (2 * minute + 11 - number) / 12;
             let last = (number + 12 * rounds) / 2;
             table = table.image(&number.to_string(), keys(100 * number..100 * (number + 1)), 16);
-            table = table.resident_since(1).visible().size(8 * MIB).reads(100 * rounds);
+            table = table.resident_since(SINCE).visible().size(8 * MIB).reads(100 * rounds);
             table = table.read_at(NOW + 60 * (i64::try_from(last).unwrap() - 6) + 30);
         }
         table.now(NOW + 60 * i64::try_from(minute).unwrap())
@@ -261,13 +262,13 @@ fn what_was_taken_over_brings_its_own_room_for_a_day(#[values(native, component)
             .image("was hot", keys(0..100), 16).visible().inherited().size(64 * MIB).read_at(NOW - 30 * DAY)
             .image("was cold", keys(100..200), 32).visible().inherited_cold().size(8 * MIB)
             .image("was hot, is covered", keys(200..300), 8).inherited().size(8 * MIB)
-            .image("is here", keys(300..400), 24).visible().resident_since(1).reads(9).size(8 * MIB)
-            .image("is here too", keys(400..500), 24).visible().resident_since(1).reads(9).size(8 * MIB);
+            .image("is here", keys(300..400), 24).visible().resident_since(SINCE).reads(9).size(8 * MIB)
+            .image("is here too", keys(400..500), 24).visible().resident_since(SINCE).reads(9).size(8 * MIB);
         table.now(now)
     };
     let calls = |last: i64| [0, HOUR, last].map(|after| table(NOW + after));
     let before = in_turn(&policy, &calls(DAY - 1))?;
-    assert_eq!((before.hot().len(), before.cold().last()), (3, Some(&"was cold")));
+    assert_eq!((before.hot(), before.cold()), (vec!["is here", "was hot"], vec!["is here too", "was cold"]));
     assert_eq!(before.valid_for_s(), Some(1));
     let after = in_turn(&policy, &calls(DAY))?;
     assert_eq!((after.hot().len(), after.listed().len()), (1, 2));
@@ -359,9 +360,9 @@ fn it_says_why_where_somebody_asks(#[values(native, component)] make: Make) -> R
     assert_eq!(
         reasons,
         [
-            "hot: floor, every start reads it: new, and expected to be read once",
-            "hot: in the budget: new, and expected to be read often",
-            "cold: over the budget: new, and expected to be read hardly",
+            "hot: floor, every start reads it: new, and expected to be read 1.5 times a minute",
+            "hot: in the budget: new, and expected to be read 1200.5 times a minute",
+            "cold: over the budget: new, and expected to be read 10.5 times a minute",
             "not listed: covered, no read needs it",
             "not listed: not resident",
             "hot: in the budget: inherited as hot, not downloaded yet, and listed for 24 hours more at most",
@@ -385,5 +386,5 @@ fn it_does_what_every_policy_must(#[case] config: &str) {
 #[test]
 fn a_wrong_setting_is_refused_by_name() {
     let refused = Subject::file(COMPONENT, r#"{"budget_share": -1}"#).unwrap_err().to_string();
-    assert!(refused.contains("budget") && refused.contains("budget_share must be a number from 0 to 100"), "{refused}");
+    assert!(refused.contains("budget") && refused.contains("budget_share"), "{refused}");
 }
