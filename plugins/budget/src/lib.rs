@@ -162,7 +162,7 @@ impl Policy for Budget {
         let valid_for = [warm.changes_in_s, classes.first_dropped_s].into_iter().min().filter(|in_s| *in_s < u64::MAX);
         let cold_from = u32::try_from(hot.len()).unwrap_or(u32::MAX);
         let rows = hot.into_iter().chain(cold).collect();
-        Ok(Selection { rows, cold_from, heats, valid_for, memory: next.into_memory(), ..Selection::default() })
+        Ok(Selection { rows, cold_from, heats, valid_for, memory: next.into_memory() })
     }
 
     fn rank_uploads(&self, _now: i64, queue: &dyn Uploads) -> Result<Vec<u32>, String> {

@@ -51,10 +51,9 @@ pub fn convert(log: impl BufRead, mut trace: impl Write) -> io::Result<Converted
                 }
                 continue;
             }
-            Some(Line { process, at_us, rest: Rest::Resumed(end) }) => match pending.remove(&process) {
-                Some(start) => Some((at_us, format!("{start}{end}"))),
-                None => None,
-            },
+            Some(Line { process, at_us, rest: Rest::Resumed(end) }) => {
+                pending.remove(&process).map(|start| (at_us, format!("{start}{end}")))
+            }
             Some(Line { at_us, rest: Rest::Whole(call), .. }) => Some((at_us, call.to_owned())),
             None => None,
         };
@@ -151,7 +150,7 @@ impl Call {
         let path = arguments.split_once('<')?.1.split_once(">,")?.0;
         let offset: u64 = arguments.rsplit_once(", ")?.1.parse().ok()?;
         let bytes: u64 = result.split_whitespace().next()?.parse().unwrap_or_default();
-        let whole = bytes % PAGE_BYTES == 0 && offset % PAGE_BYTES == 0;
+        let whole = bytes.is_multiple_of(PAGE_BYTES) && offset.is_multiple_of(PAGE_BYTES);
         let page = file(path).and_then(|(fork, segment)| {
             let block = segment.checked_mul(BLOCKS_OF_A_SEGMENT)?.checked_add(offset / PAGE_BYTES)?;
             Some(Page { fork, block: u32::try_from(block).ok()? })
