@@ -26,5 +26,6 @@ mod shown;
 mod simulate;
 #[path = "../support/mod.rs"]
 mod support;
+mod trace;
 mod truncated;
 mod usage;
