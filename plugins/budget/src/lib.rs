@@ -3,7 +3,7 @@
 //! A standby that may hold a part of what its pageserver holds should hold the part that serves most reads after a
 //! failover. How often a layer is going to be read is told by how often it was: of late, and in the long run, each with
 //! its half-life (`thermocline_warmth`). A failover may come in any minute, so that each minute counts alike, however
-//! much was read in it ([`WEIGHED_READS`]). What bytes are worth is told by the reads of a region, the image and the
+//! much was read in it (`WEIGHED_READS`). What bytes are worth is told by the reads of a region, the image and the
 //! deltas above it together (`regions`).
 //!
 //! That is right for most tenants, and wrong for some. So three orders compete, and the tenant's own reads tell which
