@@ -38,6 +38,7 @@
 //! what every policy must do. [`by_hand`] makes components that misbehave.
 
 mod answer;
+pub mod browser;
 pub mod by_hand;
 pub mod doubles;
 pub mod hostile;

@@ -11,9 +11,9 @@ use thermocline::Digest;
 use thermocline::layer::{Layer, LayerTable};
 use thermocline::policy::conformance::{self, Depth, sample_layers, sample_tenant};
 use thermocline::policy::{Engine, Limits, NO_CONFIG, Policy, Selection};
+use thermocline_budget::Budget;
 use thermocline_cli::policy::build::{build, built_with};
 use thermocline_cli::policy::shipped::{SHIPPED, Shipped, shipped};
-use thermocline_budget::Budget;
 use thermocline_decay::Decay;
 use thermocline_policy::{Layers as _, Marks, Policy as NativePolicy, Tenant};
 

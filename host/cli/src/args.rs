@@ -3,6 +3,7 @@
 mod daemon;
 mod policy;
 mod simulate;
+mod trace;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub use policy::{
 };
 use policy::{POLICY_FILE, policy_file};
 pub use simulate::{Entrant, NamedConfig, SimulateArgs};
+pub use trace::TraceArgs;
 
 /// Tells a pageserver's warm standbys which layers to hold.
 ///
@@ -59,6 +61,7 @@ pub enum Command {
         command: PolicyCommand,
     },
     Simulate(SimulateArgs),
+    Trace(TraceArgs),
 }
 
 /// What to do with heatmaps.
@@ -70,6 +73,8 @@ pub enum HeatmapCommand {
     Verify(VerifyArgs),
     /// What changed from one heatmap to another
     Diff(DiffArgs),
+    /// Draw its layers: key range across, LSN up, colour by heat
+    Draw(DrawArgs),
 }
 
 /// Where object storage is.
@@ -246,4 +251,17 @@ pub struct DiffArgs {
     /// Print JSON: an array with an object a comparison
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "clap shows the docs of each field to users")]
+pub struct DrawArgs {
+    /// The heatmap: a file, or the URL of an object
+    #[arg(value_name = "FILE")]
+    pub file: String,
+    /// The picture: NAME.svg, or NAME.html for a page that says what is under the pointer
+    #[arg(short, long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub s3: S3Args,
 }

@@ -4,6 +4,7 @@ pub mod args;
 mod atomic;
 mod client;
 mod commands;
+mod draw;
 mod location;
 mod output;
 pub mod policy;
@@ -63,10 +64,12 @@ async fn dispatch(command: Command) -> anyhow::Result<Verdict> {
         Command::Upload(args) => commands::upload::run(args).await,
         Command::Serve(args) => serve::run(args).await,
         Command::Simulate(args) => commands::simulate::run(&args),
+        Command::Trace(args) => commands::trace::run(&args),
         Command::Heatmap { command } => match command {
             HeatmapCommand::Show(args) => commands::heatmap::show(args).await,
             HeatmapCommand::Verify(args) => commands::heatmap::verify(args).await,
             HeatmapCommand::Diff(args) => commands::heatmap::diff(args).await,
+            HeatmapCommand::Draw(args) => commands::heatmap::draw(args).await,
         },
         Command::Policy { command } => match command {
             PolicyCommand::New(args) => commands::policy::new(&args),

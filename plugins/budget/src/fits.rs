@@ -9,7 +9,7 @@ pub(crate) const NO_SCORE: u32 = 0;
 
 /// What one pass tells apart.
 const PART_BITS: u32 = 11;
-const PARTS: usize = 1 << PART_BITS;
+const PARTS: u32 = 1 << PART_BITS;
 const DROPPED_BITS: u32 = u32::BITS - 2 * PART_BITS;
 
 /// Where a budget ends.
@@ -29,7 +29,7 @@ pub(crate) fn each(scores: &[u32], sizes: &[u64], room_bytes: u64, put: impl FnM
 fn end(scores: &[u32], sizes: &[u64], room_bytes: u64) -> End {
     let upper = |score: u32| score >> (u32::BITS - PART_BITS);
     let (part, room_bytes) = part(scores, sizes, room_bytes, |score| (score != NO_SCORE).then(|| upper(score)));
-    let lower = |score: u32| (score >> DROPPED_BITS) & (PARTS as u32 - 1);
+    let lower = |score: u32| (score >> DROPPED_BITS) & (PARTS - 1);
     let within = |score: u32| (score != NO_SCORE && upper(score) == part).then(|| lower(score));
     let (rest, room_bytes) = self::part(scores, sizes, room_bytes, within);
     End { prefix: part << PART_BITS | rest, room_bytes }
@@ -38,13 +38,13 @@ fn end(scores: &[u32], sizes: &[u64], room_bytes: u64) -> End {
 /// The highest part that does not fit as a whole, and what is left for it. The lowest, if all fit.
 #[inline(always)]
 fn part(scores: &[u32], sizes: &[u64], mut room_bytes: u64, of: impl Fn(u32) -> Option<u32>) -> (u32, u64) {
-    let mut bytes = vec![0_u64; PARTS];
+    let mut bytes = vec![0_u64; PARTS as usize];
     for (score, size_bytes) in scores.iter().zip(sizes) {
         if let Some(slot) = of(*score).and_then(|part| bytes.get_mut(part as usize)) {
             *slot = slot.saturating_add(*size_bytes);
         }
     }
-    for (part, bytes) in (0..PARTS as u32).zip(&bytes).rev() {
+    for (part, bytes) in (0..PARTS).zip(&bytes).rev() {
         match room_bytes.checked_sub(*bytes) {
             Some(left) if part > 0 => room_bytes = left,
             _ => return (part, room_bytes),

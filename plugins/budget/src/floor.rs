@@ -25,7 +25,7 @@ fn every_start_reads(high: u64, low: u64) -> bool {
 }
 
 /// Rows that go before all others, in their order. `by_lsn` are the scores of the newest first.
-#[allow(clippy::too_many_arguments, reason = "columns")]
+#[allow(clippy::too_many_arguments, reason = "a column each")]
 pub(crate) fn rows(
     layers: &dyn Layers,
     marks: &[u8],
@@ -83,7 +83,9 @@ mod tests {
     /// A key: kind, relation.
     fn key(kind: u64, relation: u64) -> (u64, u64) {
         let key = u128::from(kind) << 120 | u128::from(relation) << 40;
-        ((key >> 64) as u64, key as u64)
+        #[allow(clippy::cast_possible_truncation, reason = "the lower half")]
+        let low = key as u64;
+        ((key >> 64) as u64, low)
     }
 
     #[rstest]

@@ -3,7 +3,7 @@
 //! A standby that may hold a part of what its pageserver holds should hold the part that serves most reads after a
 //! failover. How often a layer is going to be read is told by how often it was: of late, and in the long run, each with
 //! its half-life (`thermocline_warmth`). A failover may come in any minute, so that each minute counts alike, however
-//! much was read in it ([`WEIGHED_READS`]). What bytes are worth is told by the reads of a region, the image and the
+//! much was read in it (`WEIGHED_READS`). What bytes are worth is told by the reads of a region, the image and the
 //! deltas above it together (`regions`).
 //!
 //! That is right for most tenants, and wrong for some. So three orders compete, and the tenant's own reads tell which
@@ -165,7 +165,7 @@ impl Policy for Budget {
         let valid_for = [warm.changes_in_s, classes.first_dropped_s].into_iter().min().filter(|in_s| *in_s < u64::MAX);
         let cold_from = u32::try_from(hot.len()).unwrap_or(u32::MAX);
         let rows = hot.into_iter().chain(cold).collect();
-        Ok(Selection { rows, cold_from, heats, valid_for, memory: next.into_memory(), ..Selection::default() })
+        Ok(Selection { rows, cold_from, heats, valid_for, memory: next.into_memory() })
     }
 
     fn rank_uploads(&self, _now: i64, queue: &dyn Uploads) -> Result<Vec<u32>, String> {

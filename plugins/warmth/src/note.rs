@@ -23,6 +23,7 @@ impl Warmth {
     #[inline(always)]
     pub fn new(warmth: f32, waits: bool, l0: bool) -> Self {
         // Without branches: it is done for all rows.
+        #[allow(clippy::manual_range_contains, reason = "both are compared, whatever the first says")]
         let warmth = warmth.to_bits() & all_if((warmth >= LEAST) & (warmth <= MOST));
         Warmth(warmth & !(WAITS | L0) | WAITS & all_if(waits) | L0 & all_if(l0))
     }

@@ -19,11 +19,13 @@ mod kills;
 mod node;
 mod original_state;
 mod outcomes;
+mod pictures;
 mod policies;
 mod real_layers;
 mod shown;
 mod simulate;
 #[path = "../support/mod.rs"]
 mod support;
+mod trace;
 mod truncated;
 mod usage;

@@ -3,6 +3,7 @@
 mod csv;
 mod generate;
 mod page;
+mod strace;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 pub use generate::Kind;
 pub(crate) use page::next_key;
 pub use page::{Fork, PAGE_BYTES, Page};
+pub use strace::{Converted, convert};
 
 use crate::dense::{Dense, Id, id};
 

@@ -10,7 +10,7 @@ use crate::output::bytes;
 const STYLE: &str = include_str!("page.css");
 
 /// Width and height of a plot, pixels.
-const PLOT: (u32, u32) = (560, 380);
+const PLOT: (u32, u32) = (400, 330);
 const MIB: f64 = 1_048_576.0;
 
 /// A colour of its own for each policy, told apart by people who see few colours, too.
@@ -128,14 +128,15 @@ fn plot(
         let area = SVGBackend::with_string(&mut svg, PLOT).into_drawing_area();
         let drawn = || -> Result<(), Box<dyn std::error::Error + '_>> {
             let mut chart = ChartBuilder::on(&area)
-                .caption(caption, ("sans-serif", 18))
+                .caption(caption, ("sans-serif", 16))
                 .margin(10)
                 .x_label_area_size(44)
-                .y_label_area_size(60)
+                .y_label_area_size(52)
                 .build_cartesian_2d(0.0..across * 1.02, 0.0..up * 1.05)?;
             chart
                 .configure_mesh()
                 .light_line_style(TRANSPARENT)
+                .x_labels(6)
                 .x_desc("budget, of the resident bytes")
                 .y_desc(unit)
                 .x_label_formatter(&|budget| percent_of_one(*budget))

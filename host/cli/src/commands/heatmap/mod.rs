@@ -1,4 +1,6 @@
-//! `thermocline heatmap show|verify|diff`.
+//! `thermocline heatmap show|verify|diff|draw`.
+
+mod draw;
 
 use anyhow::Context;
 use serde::Serialize;
@@ -10,6 +12,8 @@ use crate::Verdict;
 use crate::args::{DiffArgs, ShowArgs, VerifyArgs};
 use crate::location;
 use crate::output::{self, Table, bytes, count, percent_of, time};
+
+pub(crate) use draw::draw;
 
 /// A heatmap as it was read.
 struct Document {
