@@ -1,11 +1,16 @@
 //! Files that are there whole or not at all.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Readers of `file` see what was there before, or all of `bytes`.
-pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_by(file, |temporary| temporary.write_all(bytes))
+}
+
+/// Readers of `file` see what was there before, or all that `write` wrote.
+pub(crate) fn write_whole_by<T>(file: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<T>) -> io::Result<T> {
     let folder = match file.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -18,9 +23,9 @@ pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut temporary = builder.prefix(".thermocline-").suffix(".tmp").tempfile_in(folder)?;
-    temporary.write_all(bytes)?;
+    let written = write(temporary.as_file_mut())?;
     temporary.as_file().sync_all()?;
     temporary.persist(file)?;
     fs::File::open(folder)?.sync_all()?;
-    Ok(())
+    Ok(written)
 }

@@ -7,9 +7,9 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use thermocline_simulator::trace::{Converted, convert};
 
-use crate::Verdict;
 use crate::args::TraceArgs;
 use crate::output::count;
+use crate::{Verdict, atomic};
 
 /// As `zstd` itself.
 const COMPRESSION: i32 = 3;
@@ -40,20 +40,17 @@ pub(crate) fn run(args: &TraceArgs) -> anyhow::Result<Verdict> {
 }
 
 /// The file is there whole or not at all.
-fn write(log: impl BufRead, out: &Path) -> anyhow::Result<Converted> {
-    let folder = out.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
-    let mut temporary = tempfile::Builder::new().prefix(".thermocline-").suffix(".tmp").tempfile_in(folder)?;
-    let converted = if out.extension().is_some_and(|extension| extension == "zst") {
-        let mut encoder = zstd::Encoder::new(BufWriter::new(temporary.as_file_mut()), COMPRESSION)?;
-        let converted = convert(log, &mut encoder)?;
-        encoder.finish()?.flush()?;
-        converted
-    } else {
-        convert(log, BufWriter::new(temporary.as_file_mut()))?
-    };
-    temporary.as_file().sync_all()?;
-    temporary.persist(out)?;
-    Ok(converted)
+fn write(log: impl BufRead, out: &Path) -> io::Result<Converted> {
+    atomic::write_whole_by(out, |file| {
+        if out.extension().is_some_and(|extension| extension == "zst") {
+            let mut encoder = zstd::Encoder::new(BufWriter::new(file), COMPRESSION)?;
+            let converted = convert(log, &mut encoder)?;
+            encoder.finish()?.flush()?;
+            Ok(converted)
+        } else {
+            convert(log, BufWriter::new(file))
+        }
+    })
 }
 
 #[allow(clippy::print_stderr, reason = "stdout may be the trace itself")]
