@@ -83,6 +83,20 @@ fn what_cannot_be_simulated_is_said(#[case] args: &[&str], #[case] code: i32, #[
 }
 
 #[test]
+fn a_recorded_trace_is_simulated() {
+    let trace = concat!(env!("CARGO_MANIFEST_DIR"), "/data/traces/hot-jump-start.csv.zst");
+    let args = ["--policy", "resident-set", "--period", "10s", "--failovers", "4", "--budget", "0.5", "--json"];
+    let json = run(["simulate", "--trace", trace].iter().chain(&args)).exits_with(0).json();
+    assert_eq!(json["trace"], "hot-jump-start.csv.zst");
+    let hits = |policy: &str| {
+        let rows = json["rows"].as_array().unwrap();
+        rows.iter().find(|row| row["policy"] == policy).unwrap()["hit_10s"].as_f64().unwrap()
+    };
+    assert_eq!(hits("nothing"), 0.0);
+    assert!(0.0 < hits("resident-set") && hits("resident-set") <= hits("clairvoyant"), "{json}");
+}
+
+#[test]
 fn a_line_that_is_no_access_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.csv");

@@ -1,0 +1,1 @@
+select kind, count(*), sum(length(body)) from events group by kind;
