@@ -9,8 +9,14 @@ use super::{Fork, Op, PAGE_BYTES, Page};
 const BLOCKS_OF_A_SEGMENT: u64 = 131_072;
 
 /// Calls that are looked at: what Postgres reads and writes relations with.
-const CALLS: [(&str, Op); 4] =
-    [("pread64", Op::Read), ("preadv", Op::Read), ("pwrite64", Op::Write), ("pwritev", Op::Write)];
+const CALLS: [(&str, Op); 6] = [
+    ("pread64", Op::Read),
+    ("preadv", Op::Read),
+    ("preadv2", Op::Read),
+    ("pwrite64", Op::Write),
+    ("pwritev", Op::Write),
+    ("pwritev2", Op::Write),
+];
 
 /// Most processes that may be in a call at a time.
 const MAX_PENDING: usize = 100_000;
@@ -148,6 +154,8 @@ impl Call {
         let (_, op) = CALLS.iter().find(|(call, _)| *call == name)?;
         let (arguments, result) = arguments.rsplit_once(") = ")?;
         let path = arguments.split_once('<')?.1.split_once(">,")?.0;
+        // Behind the offset of these stand flags.
+        let arguments = if name.ends_with('2') { arguments.rsplit_once(", ")?.0 } else { arguments };
         let offset: u64 = arguments.rsplit_once(", ")?.1.parse().ok()?;
         let bytes: u64 = result.split_whitespace().next()?.parse().unwrap_or_default();
         let whole = bytes.is_multiple_of(PAGE_BYTES) && offset.is_multiple_of(PAGE_BYTES);
@@ -160,11 +168,13 @@ impl Call {
     }
 }
 
-/// Which fork of a relation a file is of, and which part: `.../base/5/16384_fsm.1`.
+/// Which fork of a relation a file is of, and which part: `.../base/5/16384_fsm.1`, or in a tablespace
+/// `.../PG_15_202209061/5/16384`.
 fn file(path: &str) -> Option<(Fork, u64)> {
     let (folders, file) = path.rsplit_once('/')?;
     let (base, db) = folders.rsplit_once('/')?;
-    if base != "base" && !base.ends_with("/base") {
+    let base = base.rsplit_once('/').map_or(base, |(_, folder)| folder);
+    if base != "base" && !base.starts_with("PG_") {
         return None;
     }
     let (name, segment) = match file.split_once('.') {
@@ -210,6 +220,14 @@ mod tests {
     #[case::several_blocks(
         r#"17 1.000000 preadv(5</pg/base/5/16384>, [{iov_base=""..., iov_len=16384}], 1, 8192) = 16384"#,
         "0,R,5,16384,0,1,2"
+    )]
+    #[case::with_flags(
+        r#"17 1.000000 pwritev2(5</pg/base/5/9>, [{iov_base=""..., iov_len=8192}], 1, 8192, 0) = 8192"#,
+        "0,W,5,9,0,1,1"
+    )]
+    #[case::in_a_tablespace(
+        r#"17 1.000000 pread64(5</pg/pg_tblspc/16400/PG_15_202209061/5/9>, ""..., 8192, 0) = 8192"#,
+        "0,R,5,9,0,0,1"
     )]
     #[case::in_two_parts(
         "17 1.000000 pread64(5</pg/base/5/16384>,  <unfinished ...>\n18 1.000001 getpid() = 18\n\
