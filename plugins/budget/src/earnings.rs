@@ -34,7 +34,7 @@ impl Order {
 
     /// In a record, of a layer that was within the budget in this order, and that was so at the call before.
     pub(crate) const fn bits(self) -> [u32; 2] {
-        [1 << self as u32, 1 << (self as u32 + ORDERS as u32)]
+        [1 << self.index(), 1 << (self.index() + ORDERS)]
     }
 }
 
