@@ -40,7 +40,7 @@ use thermocline_warmth::{l0, newcomers, reads};
 
 use self::earnings::{Earnings, ORDERS, Order};
 use self::listing::{Class, Classes};
-use self::note::{Next, Past, VERSION};
+use self::note::{COLUMNS, Next, Past, VERSION};
 use self::reasons::Decided;
 use self::regions::Regions;
 use self::settings::Settings;
@@ -64,6 +64,16 @@ const MATTERS: f64 = 0.01;
 /// By the order of what was not read for longest, so much of what was read in the last period is skipped: a failover
 /// comes half a period later on average, and has been read by then what is next.
 const SKIPPED_SHARE: u64 = 2;
+
+/// By the orders that go by the last read, the share of the budget that goes to what bytes are worth most all the same:
+/// between two reports, a tenant that reads everything now and then lives on little.
+const KEPT_SHARE: f64 = 0.2;
+
+/// Among the bits of a row's orders: it is of that share.
+const KEPT: u8 = 1 << ORDERS;
+
+/// More than any age has.
+const KEPT_TURN: f32 = (1_u64 << 33) as f32;
 
 const HOUR_S: f64 = 3600.0;
 const MIB: f64 = (1 << 20) as f64;
@@ -130,7 +140,7 @@ impl Policy for Budget {
                     1.0
                 }
             }
-            Order::LeastRecent => orders.turn(row, &fits),
+            Order::Ahead | Order::LeastRecent => orders.turn(deciding, row, &fits),
         };
         let ranked = ranked(&marks, &classes.of, &floor, heat);
         let order = hottest_first(ranked.wanted, ranked.known, || &*lsn_ends);
@@ -161,7 +171,8 @@ impl Policy for Budget {
             heats
         });
         let [_, _, _, fitted] = next.columns_mut();
-        fitted.iter_mut().zip(&fits).for_each(|(word, fits)| *word = u32::from(*fits).to_le_bytes());
+        fitted.iter_mut().zip(&fits).for_each(|(word, fits)| *word = u32::from(*fits & !KEPT).to_le_bytes());
+        remember(fitted, past.columns()[COLUMNS - 1], &stretches);
         let valid_for = [warm.changes_in_s, classes.first_dropped_s].into_iter().min().filter(|in_s| *in_s < u64::MAX);
         let cold_from = u32::try_from(hot.len()).unwrap_or(u32::MAX);
         let rows = hot.into_iter().chain(cold).collect();
@@ -295,7 +306,7 @@ const fn as_f64(number: u64) -> f64 {
 #[derive(Debug, Default)]
 struct Period {
     reads: u64,
-    /// Of what was within the budget in each order.
+    /// Of what was within the budget in each order, at the last call and at the one before.
     served: [u64; ORDERS],
     /// Of the layers that were read.
     bytes: u64,
@@ -315,11 +326,25 @@ impl Period {
             for (reads, fits) in more.iter().zip(fitting.get(record..record + len).unwrap_or_default()) {
                 let fits = u32::from_le_bytes(*fits);
                 for (served, order) in period.served.iter_mut().zip(Order::ALL) {
-                    *served += u64::from(if fits & order.bit() > 0 { *reads } else { 0 });
+                    for bit in order.bits() {
+                        *served += u64::from(if fits & bit > 0 { *reads } else { 0 });
+                    }
                 }
             }
         }
         period
+    }
+}
+
+/// Puts what the records said beside what they say now.
+fn remember(fitted: &mut [Word], was: &[Word], stretches: &[Stretch]) {
+    for stretch in stretches {
+        let Stretch::Kept { row, record, len } = *stretch else { continue };
+        let fitted = fitted.get_mut(row..row + len).unwrap_or_default();
+        for (fitted, was) in fitted.iter_mut().zip(was.get(record..record + len).unwrap_or_default()) {
+            let before = earnings::of_the_call_before(u32::from_le_bytes(*was));
+            *fitted = (u32::from_le_bytes(*fitted) | before).to_le_bytes();
+        }
     }
 }
 
@@ -345,20 +370,38 @@ impl Orders {
         };
         set(&self.by_worth, budget_bytes, Order::Worth);
         set(&self.by_lsn, budget_bytes, Order::Newest);
-        set(&self.by_age, self.skipped_bytes.saturating_add(budget_bytes), Order::LeastRecent);
-        fits::each(&self.by_age, sizes, self.skipped_bytes, |row, skipped| {
-            if let Some(fits) = fits.get_mut(row) {
-                *fits &= !(u8::from(skipped) << Order::LeastRecent.index());
+        // What goes by the last read has what bytes are worth most before it.
+        let kept_bytes = listing::share_of(KEPT_SHARE, budget_bytes);
+        let rest_bytes = budget_bytes.saturating_sub(kept_bytes);
+        let mut by_age = self.by_age.clone();
+        fits::each(&self.by_worth, sizes, kept_bytes, |row, within| {
+            if let Some(age) = by_age.get_mut(row).filter(|_| within) {
+                *age = fits::NO_SCORE;
             }
         });
+        set(&by_age, rest_bytes, Order::LeastRecent);
+        set(&by_age, self.skipped_bytes.saturating_add(rest_bytes), Order::Ahead);
+        fits::each(&by_age, sizes, self.skipped_bytes, |row, skipped| {
+            if let Some(fits) = fits.get_mut(row) {
+                *fits &= !(u8::from(skipped) << Order::Ahead.index());
+            }
+        });
+        for ((fits, age), worth) in fits.iter_mut().zip(&by_age).zip(&self.by_worth) {
+            if *age == fits::NO_SCORE && *worth != fits::NO_SCORE {
+                *fits |= 1 << Order::Ahead.index() | 1 << Order::LeastRecent.index() | KEPT;
+            }
+        }
         fits
     }
 
     /// When a row has its turn, by the order of what was not read for longest: the more, the earlier.
     #[allow(clippy::cast_precision_loss, reason = "to six digits")]
-    fn turn(&self, row: usize, fits: &[u8]) -> f32 {
-        let within = fits.get(row).is_some_and(|fits| u32::from(*fits) & Order::LeastRecent.bit() > 0);
-        if within { self.by_age.get(row).copied().unwrap_or_default() as f32 } else { 0.0 }
+    fn turn(&self, order: Order, row: usize, fits: &[u8]) -> f32 {
+        let fits = fits.get(row).copied().unwrap_or_default();
+        if fits & KEPT > 0 {
+            return KEPT_TURN + self.by_worth.get(row).copied().unwrap_or_default() as f32;
+        }
+        if fits >> order.index() & 1 > 0 { self.by_age.get(row).copied().unwrap_or_default() as f32 } else { 0.0 }
     }
 }
 

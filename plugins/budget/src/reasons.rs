@@ -97,7 +97,7 @@ impl Decided<'_> {
             _ if self.source == Source::Nothing => return "; order: newest first".into(),
             Order::Worth => return String::new(),
             Order::Newest => "newest",
-            Order::LeastRecent => "not read for longest",
+            Order::Ahead | Order::LeastRecent => "not read for longest",
         };
         let (served, usual) = (share(self.earnings.deciding), share(Order::Worth));
         format!("; order: {name} first would have served {served} of the reads of late, expected reads {usual}")
