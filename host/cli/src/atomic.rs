@@ -9,8 +9,11 @@ pub(crate) fn write_whole(file: &Path, bytes: &[u8]) -> io::Result<()> {
     write_whole_by(file, |temporary| temporary.write_all(bytes))
 }
 
-/// Readers of `file` see what was there before, or all that `write` wrote.
-pub(crate) fn write_whole_by<T>(file: &Path, write: impl FnOnce(&mut fs::File) -> io::Result<T>) -> io::Result<T> {
+/// Readers of `file` see what was there before, or all that `write` wrote; where it fails, what was there before.
+pub(crate) fn write_whole_by<T, E: From<io::Error>>(
+    file: &Path,
+    write: impl FnOnce(&mut fs::File) -> Result<T, E>,
+) -> Result<T, E> {
     let folder = match file.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
@@ -25,7 +28,7 @@ pub(crate) fn write_whole_by<T>(file: &Path, write: impl FnOnce(&mut fs::File) -
     let mut temporary = builder.prefix(".thermocline-").suffix(".tmp").tempfile_in(folder)?;
     let written = write(temporary.as_file_mut())?;
     temporary.as_file().sync_all()?;
-    temporary.persist(file)?;
+    temporary.persist(file).map_err(io::Error::from)?;
     fs::File::open(folder)?.sync_all()?;
     Ok(written)
 }

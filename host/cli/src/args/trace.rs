@@ -2,33 +2,31 @@
 
 use std::path::PathBuf;
 
-/// Make a trace of page accesses from what strace prints of a running Postgres
+/// Make a trace of page accesses, for `simulate`, from a running Postgres
 ///
-/// As root, or as the user that Postgres runs as, for as long as the trace is to be:
+/// strace watches the server read and write its files:
 ///
-///   strace -f -ttt -y -s 0 -e trace=pread64,preadv,pwrite64,pwritev \
-///       -o /tmp/postgres.strace -p "$(head -n 1 "$PGDATA/postmaster.pid")"
+///   postmaster=$(sudo head -1 /var/lib/postgresql/15/main/postmaster.pid)
+///   sudo strace -f -ttt -y -s 0 -e signal=none -o postgres.strace \
+///     -e trace=pread64,pwrite64,preadv,pwritev,preadv2,pwritev2 \
+///     -p "$postmaster $(pgrep -d ' ' -P $postmaster)"
 ///
-/// and end it with Ctrl-C. Then
+/// Ctrl-C ends it, and the server goes on. Then:
 ///
-///   thermocline trace /tmp/postgres.strace -o trace.csv.zst
-///   thermocline simulate --trace trace.csv.zst
+///   thermocline trace postgres.strace -o accesses.csv.zst
 ///
-/// A compute keeps hot pages itself and asks its pageserver for the rest: set shared_buffers as
-/// small as the compute's cache (Neon's default is 128MB). Sessions that were open before strace
-/// came are not seen unless it is told of them: attach it before the load begins, or restart
-/// Postgres under it. Each call takes some ten microseconds longer while strace looks on.
-///
-/// Pages of shared catalogs, the write-ahead log and temporary files are left out; what was
-/// kept and what was not is said at the end.
+/// In the trace are the pages of relations. Shared catalogs, temporary files, the write-ahead log and
+/// all else are left out, and counted. What stays in shared_buffers is not read, and so in no trace:
+/// set them as small as those of a compute.
+/// host/cli/TRACES.md in the repository tells more: permissions, cost, other ways.
 #[derive(Clone, Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 #[allow(missing_docs, reason = "clap shows the docs of each field to users")]
 pub struct TraceArgs {
-    /// What strace printed; - for stdin
-    #[arg(value_name = "FILE")]
+    /// What strace wrote, plain or compressed by zstd; - for stdin
+    #[arg(value_name = "FILE|-")]
     pub log: PathBuf,
-    /// The trace; compressed if its name ends in .zst [default: stdout]
-    #[arg(short, long, value_name = "FILE")]
+    /// The trace: compressed where the name ends in .zst [default: stdout]
+    #[arg(short, long, value_name = "FILE.csv|FILE.csv.zst")]
     pub out: Option<PathBuf>,
 }

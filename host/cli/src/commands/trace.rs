@@ -1,68 +1,78 @@
 //! `thermocline trace`: from strace's log to a trace.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Read, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use thermocline_simulator::trace::{Converted, convert};
+use thermocline_simulator::TraceError;
+use thermocline_simulator::trace::{Captured, convert};
 
 use crate::args::TraceArgs;
 use crate::output::count;
 use crate::{Verdict, atomic};
 
-/// As `zstd` itself.
-const COMPRESSION: i32 = 3;
+/// Traces are kept, and read more often than written; beyond, they get hardly smaller.
+const COMPRESSION: i32 = 12;
 
 pub(crate) fn run(args: &TraceArgs) -> anyhow::Result<Verdict> {
-    let log = &args.log;
-    let input: Box<dyn BufRead> = if log.as_os_str() == "-" {
-        Box::new(io::stdin().lock())
+    let (log, name): (Box<dyn Read>, &Path) = if args.log.as_os_str() == "-" {
+        (Box::new(io::stdin().lock()), Path::new("stdin"))
     } else {
-        let file = File::open(log).with_context(|| format!("cannot read {}", log.display()))?;
-        Box::new(BufReader::new(file))
+        let file = File::open(&args.log).with_context(|| format!("cannot read {}", args.log.display()))?;
+        (Box::new(file), &args.log)
     };
-    let converted = match &args.out {
-        None => convert(input, io::stdout().lock())?,
-        Some(out) => {
-            write(input, out).with_context(|| format!("cannot make {} of {}", out.display(), log.display()))?
-        }
-    };
-    say(&converted);
-    if converted.reads == 0 {
-        bail!(
-            "{}: no page of a relation was read in it; strace needs -f, -ttt, -y and the processes that read, see \
-             `thermocline trace --help`",
-            log.display()
-        );
+    match &args.out {
+        Some(out) => say(&to_file(log, name, out).with_context(|| format!("cannot make {}", out.display()))?),
+        None => match convert(log, name, io::stdout().lock()) {
+            Ok(captured) => say(&captured),
+            // Whoever reads it has seen enough.
+            Err(TraceError::Write { source }) if source.kind() == ErrorKind::BrokenPipe => {}
+            Err(error) => return Err(error.into()),
+        },
     }
     Ok(Verdict::Good)
 }
 
 /// The file is there whole or not at all.
-fn write(log: impl BufRead, out: &Path) -> io::Result<Converted> {
-    atomic::write_whole_by(out, |file| {
-        if out.extension().is_some_and(|extension| extension == "zst") {
+fn to_file(log: Box<dyn Read>, name: &Path, out: &Path) -> anyhow::Result<Captured> {
+    match out.extension().and_then(OsStr::to_str) {
+        Some("csv") => atomic::write_whole_by(out, |file| Ok(convert(log, name, file)?)),
+        Some("zst") => atomic::write_whole_by(out, |file| {
             let mut encoder = zstd::Encoder::new(BufWriter::new(file), COMPRESSION)?;
-            let converted = convert(log, &mut encoder)?;
+            let captured = convert(log, name, &mut encoder)?;
             encoder.finish()?.flush()?;
-            Ok(converted)
-        } else {
-            convert(log, BufWriter::new(file))
-        }
-    })
+            Ok(captured)
+        }),
+        _ => bail!("a trace's name ends in .csv, or in .zst to be compressed"),
+    }
 }
 
 #[allow(clippy::print_stderr, reason = "stdout may be the trace itself")]
-fn say(converted: &Converted) {
-    let Converted { reads, writes, other_files, not_whole, other_lines } = *converted;
-    eprintln!(
-        "{} and {} kept; left out: {} on other files, {} not of whole blocks, {} that {} no such call",
-        count(reads, "read"),
-        count(writes, "write"),
-        count(other_files, "call"),
-        count(not_whole, "call"),
-        count(other_lines, "line"),
-        if other_lines == 1 { "is" } else { "are" },
-    );
+fn say(captured: &Captured) {
+    eprintln!("{}", told(captured));
+}
+
+fn told(captured: &Captured) -> String {
+    let left = &captured.left_out;
+    let counts = [
+        (left.shared, "on shared catalogs"),
+        (left.temporary, "on temporary files"),
+        (left.wal, "on the write-ahead log"),
+        (left.other, "on other files"),
+        (left.empty, "that failed or found a file's end"),
+        (left.misaligned, "of no whole pages"),
+        (left.cut_off, "cut off"),
+    ];
+    let left: Vec<String> =
+        counts.iter().filter(|(calls, _)| *calls > 0).map(|(calls, what)| format!("{calls} {what}")).collect();
+    let left = if left.is_empty() { "no call".to_owned() } else { left.join(", ") };
+    format!(
+        "{} read, {} written in {}\nleft out: {left}",
+        count(captured.reads, "page"),
+        count(captured.writes, "page"),
+        humantime::format_duration(Duration::from_secs(captured.duration_ms / 1000)),
+    )
 }

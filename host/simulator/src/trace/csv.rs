@@ -1,21 +1,13 @@
 //! Traces in files.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::{Fork, MAX_ACCESSES, Op, Page, Trace, TraceError};
-
-/// What stands before a file that zstd compressed.
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-/// Most pages that one row stands for: a segment of a relation.
-const MAX_BLOCKS_OF_A_ROW: u32 = 131_072;
-
-/// The columns, in the order in which they are read here. A file may have them in any order, and others.
-const COLUMNS: [&str; 7] = ["t_ms", "op", "db", "rel", "fork", "block", "nblocks"];
+use super::packed::unpacked;
+use super::{COLUMNS, Fork, MAX_ACCESSES, MAX_FIRST_BLOCK, Op, Page, SEGMENT_BLOCKS, Trace, TraceError};
 
 impl Trace {
     /// Reads a CSV file, plain or compressed by zstd, whatever its name: a header with the columns `t_ms`, `op` (`R`,
@@ -25,31 +17,10 @@ impl Trace {
     /// If it cannot be read, or a row is no access: with the file and the line.
     pub fn read(path: &Path) -> Result<Self, TraceError> {
         let failed = |source| TraceError::Read { path: path.to_owned(), source };
-        let mut file = BufReader::new(File::open(path).map_err(failed)?);
-        let mut start = [0; 4];
-        let known = read_up_to(&mut file, &mut start).map_err(failed)?;
-        let start = start.get(..known).unwrap_or_default();
-        let whole = start.chain(file);
+        let text = unpacked(File::open(path).map_err(failed)?).map_err(failed)?;
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        if start == ZSTD_MAGIC {
-            let plain = zstd::Decoder::new(whole).map_err(failed)?;
-            parse(plain, name, path)
-        } else {
-            parse(whole, name, path)
-        }
+        parse(text, name, path)
     }
-}
-
-/// Fills as much of `buffer` as there is.
-fn read_up_to(file: &mut impl Read, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest)? {
-            0 => break,
-            count => filled += count,
-        }
-    }
-    Ok(filled)
 }
 
 fn parse(text: impl Read, name: String, path: &Path) -> Result<Trace, TraceError> {
@@ -114,8 +85,8 @@ impl Row {
         };
         let fork = u8::try_from(number("fork", fork, 255)?).unwrap_or_default();
         let fork = Fork { db: number("db", db, u32::MAX)?, rel: number("rel", rel, u32::MAX)?, fork };
-        let blocks = if blocks.is_some() { number("nblocks", blocks, MAX_BLOCKS_OF_A_ROW)? } else { 1 };
-        let block = number("block", block, u32::MAX - MAX_BLOCKS_OF_A_ROW)?;
+        let blocks = if blocks.is_some() { number("nblocks", blocks, SEGMENT_BLOCKS)? } else { 1 };
+        let block = number("block", block, MAX_FIRST_BLOCK)?;
         Ok(Row { at_ms: number("t_ms", at, u32::MAX)?, op, first: Page { fork, block }, blocks })
     }
 }

@@ -1,22 +1,33 @@
 //! Page accesses over time: what a compute asks of its pageserver.
 
+mod capture;
 mod csv;
 mod generate;
+mod packed;
 mod page;
-mod strace;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+pub use capture::{Captured, LeftOut, MAX_LINE_BYTES, convert};
 pub use generate::Kind;
 pub(crate) use page::next_key;
 pub use page::{Fork, PAGE_BYTES, Page};
-pub use strace::{Converted, convert};
 
 use crate::dense::{Dense, Id, id};
 
 /// Most accesses that a trace holds: beyond, memory runs out before patience does.
 pub const MAX_ACCESSES: usize = 200_000_000;
+
+/// Blocks of a relation in one file of Postgres, and so the most that a row stands for.
+const SEGMENT_BLOCKS: u32 = 131_072;
+
+/// The last block that a row may begin with.
+const MAX_FIRST_BLOCK: u32 = u32::MAX - SEGMENT_BLOCKS;
+
+/// The columns of a trace in a file, in the order in which they are written. When read, they may stand in any order, and
+/// others beside them.
+const COLUMNS: [&str; 7] = ["t_ms", "op", "db", "rel", "fork", "block", "nblocks"];
 
 id! {
     /// A page of a trace. Numbers keep the order of keys.
@@ -78,6 +89,24 @@ pub enum TraceError {
     Empty {
         /// The file.
         path: PathBuf,
+    },
+    /// A trace that is to be written, and is not.
+    #[error("cannot write the trace: {source}")]
+    Write {
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A log that a trace is to be made of, with nothing to put into it.
+    #[error(
+        "{}: in {lines} lines no page of a relation is read: strace has to follow every process (-f) of a Postgres of \
+         version 12 or later, and show at least pread64, pwrite64, preadv and pwritev",
+        path.display()
+    )]
+    NothingCaptured {
+        /// The log.
+        path: PathBuf,
+        /// How many it has.
+        lines: u64,
     },
     /// Over [`MAX_ACCESSES`].
     #[error("{}: a trace of more than {MAX_ACCESSES} pages read or written; give a part of it", path.display())]
