@@ -1,6 +1,6 @@
 //! Which layers are within a budget, in an order that is not made.
 //!
-//! The order of a hundred thousand layers takes long to make, and here three are only asked how far a budget reaches. A
+//! The order of a hundred thousand layers takes long to make, and here four are only asked how far a budget reaches. A
 //! layer has a score, and more is earlier. Two passes add up bytes by parts of the score, from the top down, and find
 //! the score where the budget ends, to twenty-two of its thirty-two bits; what has just that score is taken as it comes.
 

@@ -6,7 +6,7 @@
 //! much was read in it (`WEIGHED_READS`). What bytes are worth is told by the reads of a region, the image and the
 //! deltas above it together (`regions`).
 //!
-//! That is right for most tenants, and wrong for some. So three orders compete, and the tenant's own reads tell which
+//! That is right for most tenants, and wrong for some. So four orders compete, and the tenant's own reads tell which
 //! serves it best (`earnings`, `scores`, `fits`). A part of the budget keeps a tenant startable that sleeps (`floor`).
 //!
 //! What is within the budget is hot, in the order that decides; the rest of what is resident or inherited is cold
@@ -239,8 +239,11 @@ impl Warm {
             newcomers::fill(&mut is, &was, stretches, moment, marks, &reads, layers);
         }
         if past.is_empty() {
-            for (moment, warm) in [(&moment, &mut *fast), (&slowly, &mut *slow)] {
-                as_if_for_long(warm, &reads.since, moment);
+            // Where only times are known, a layer was read once, however long it has been here.
+            if reads.source == Source::Counts {
+                for (moment, warm) in [(&moment, &mut *fast), (&slowly, &mut *slow)] {
+                    as_if_for_long(warm, &reads.since, moment);
+                }
             }
             let reads = sum(fast) * moment.fading.reads_in(USUAL_PERIOD_S);
             earnings.unit = single(weight(reads).recip());

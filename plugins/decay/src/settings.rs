@@ -27,7 +27,7 @@ const COLD_BELOW: Field<f64> = Field {
     about: "Reads an hour and MiB: a resident layer that is expected to be read less is cold; 0 for none",
     least: 0.0,
     most: 1e9,
-    default: 1e-9,
+    default: 0.0,
 };
 
 impl Default for Settings {

@@ -277,6 +277,11 @@ mod tests {
             prop_assert_eq!(history.is_some(), valid);
             let stretches = history.unwrap_or_default().stretches(&ids);
             prop_assert_eq!(stretches.iter().map(Stretch::rows).sum::<usize>(), ids.len());
+            let went = stretches.iter().map(|stretch| match stretch {
+                Stretch::Changed { records, .. } => records.len(),
+                Stretch::Kept { .. } => 0,
+            });
+            prop_assert!(went.sum::<usize>() <= rows, "a record went twice: {:?}", stretches);
         }
     }
 }

@@ -56,6 +56,8 @@ impl Stretch {
 pub(super) fn of(records: &[Digest], ids: &[u64]) -> Vec<Stretch> {
     let mut stretches = Vec::new();
     let mut index = None;
+    // Records before that were told of: where rows stand otherwise than they did, none is told of twice.
+    let mut reached = 0;
     let (mut row, mut record) = (0, 0);
     loop {
         let (behind, to_come) = (from(records, record), from(ids, row));
@@ -71,9 +73,11 @@ pub(super) fn of(records: &[Digest], ids: &[u64]) -> Vec<Stretch> {
         }
         let meeting = meeting(records, record, to_come, &mut index);
         let (rows, next_record) = meeting.unwrap_or((to_come.len(), records.len()));
-        if rows > 0 || next_record > record {
-            stretches.push(Stretch::Changed { rows: row..row + rows, records: record..next_record.max(record) });
+        let went = reached.max(record)..next_record.max(reached).max(record);
+        if rows > 0 || !went.is_empty() {
+            stretches.push(Stretch::Changed { rows: row..row + rows, records: went });
         }
+        reached = reached.max(record).max(next_record);
         row += rows;
         record = next_record;
         if meeting.is_none() {
