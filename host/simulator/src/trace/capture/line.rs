@@ -7,11 +7,16 @@ const READS: [&[u8]; 4] = [b"pread64", b"pread", b"preadv", b"preadv2"];
 /// System calls that write them.
 const WRITES: [&[u8]; 4] = [b"pwrite64", b"pwrite", b"pwritev", b"pwritev2"];
 
+/// What its words about itself begin with.
+const NOTICE: &[u8] = b"strace: ";
+
 /// Times before it, seconds since 1970, count from something else: it is a day in 2001.
 const OLDEST_TIME_S: u64 = 1_000_000_000;
 
 /// What strace puts behind a call that others get in between.
 const UNFINISHED: &[u8] = b"<unfinished ...>";
+/// What it puts behind a call that it was writing when Ctrl-C ended it; the call's end never comes.
+const DETACHED: &[u8] = b"<detached ...>";
 
 /// A line, and what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +48,7 @@ impl<'a> Line<'a> {
     /// What a line without its end says; `None` for one that strace writes about itself.
     pub(super) fn parse(line: &'a [u8]) -> Result<Option<Self>, String> {
         let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"strace: ") {
+        if line.is_empty() || line.starts_with(NOTICE) {
             return Ok(None);
         }
         let (process, line) = process(line);
@@ -60,6 +65,17 @@ impl<'a> Line<'a> {
         let event = event(text).ok_or_else(|| format!("`{}` is no line of strace's log", shown(text)))?;
         Ok(Some(Line { process, at_us, event }))
     }
+}
+
+/// Where strace's words about itself begin that came in the middle of a line, as they do where both go to stderr; the next
+/// line goes on where they began.
+pub(super) fn interrupted(line: &[u8]) -> Option<usize> {
+    let line = line.trim_ascii_end();
+    let at = rfind(line, NOTICE).filter(|at| *at > 0)?;
+    let (_, words) = line.split_at(at + NOTICE.len());
+    let (process, words) = word(words.strip_prefix(b"Process ")?);
+    let (what, _) = word(words);
+    (digits(process).is_some() && (what == b"attached" || what == b"detached")).then_some(at)
 }
 
 /// `123 …` or `[pid 123] …`, and the rest.
@@ -91,7 +107,7 @@ fn event(text: &[u8]) -> Option<Event<'_>> {
         return Some(if op(name).is_some() { Event::Ended(rest) } else { Event::Foreign });
     }
     let (name, _) = called(text)?;
-    Some(match (op(name), text.strip_suffix(UNFINISHED)) {
+    Some(match (op(name), text.strip_suffix(UNFINISHED).or_else(|| text.strip_suffix(DETACHED))) {
         (None, _) => Event::Foreign,
         (Some(_), None) => Event::Whole(text),
         (Some(_), Some(text)) => Event::Begun(text),
@@ -231,6 +247,7 @@ mod tests {
 
     #[rstest]
     #[case::begun("pread64(5</b>,  <unfinished ...>", Event::Begun(b"pread64(5</b>,  "))]
+    #[case::left_when_strace_went("pread64(5</b>,  <detached ...>", Event::Begun(b"pread64(5</b>,  "))]
     #[case::ended("<... pread64 resumed>\"\"..., 8, 0) = 8", Event::Ended(b"\"\"..., 8, 0) = 8"))]
     #[case::another_call("fsync(5</b>) = 0", Event::Foreign)]
     #[case::the_end_of_another("<... fsync resumed>) = 0", Event::Foreign)]
@@ -249,6 +266,18 @@ mod tests {
     #[case::about_itself("strace: Process 77 attached with 2 threads")]
     fn some_lines_say_nothing(#[case] line: &str) {
         assert_eq!(Line::parse(line.as_bytes()), Ok(None));
+    }
+
+    #[rstest]
+    #[case::it_comes("pread64(5</b>, strace: Process 7 attached\n", Some(15))]
+    #[case::with_threads("pread64(5</b>, strace: Process 7 attached with 2 threads\n", Some(15))]
+    #[case::it_goes("pread64(5</b>, strace: Process 7 detached", Some(15))]
+    #[case::a_line_of_its_own("strace: Process 7 detached\n", None)]
+    #[case::data_that_look_like_it("pwrite64(5</b>, \"strace: Process 7\", 17, 0) = 17\n", None)]
+    #[case::no_process("pread64(5</b>, strace: Process x attached\n", None)]
+    #[case::nothing("", None)]
+    fn strace_gets_in_between_of_itself(#[case] line: &str, #[case] at: Option<usize>) {
+        assert_eq!(interrupted(line.as_bytes()), at);
     }
 
     #[rstest]

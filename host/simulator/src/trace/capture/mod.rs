@@ -4,11 +4,11 @@ mod calls;
 mod line;
 mod relation;
 
-use std::io::{BufRead as _, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
 use std::path::Path;
 
 use calls::Calls;
-use line::{Call, Line, Moved};
+use line::{Call, Line, Moved, interrupted};
 use relation::Kind;
 
 use super::packed::unpacked;
@@ -68,12 +68,10 @@ pub fn convert(log: impl Read, path: &Path, out: impl Write) -> Result<Captured,
     writeln!(conversion.out, "{}", COLUMNS.join(",")).map_err(|source| TraceError::Write { source })?;
     let mut line = Vec::new();
     loop {
-        line.clear();
-        (&mut log).take(MAX_LINE_BYTES as u64 + 1).read_until(b'\n', &mut line).map_err(failed)?;
+        conversion.captured.lines += next_line(&mut log, &mut line).map_err(failed)?;
         if line.is_empty() {
             break;
         }
-        conversion.captured.lines += 1;
         let whole = line.strip_suffix(b"\n");
         match conversion.line(whole.unwrap_or(&line)) {
             Ok(()) => {}
@@ -95,10 +93,31 @@ pub fn convert(log: impl Read, path: &Path, out: impl Write) -> Result<Captured,
     Ok(captured)
 }
 
+/// Puts the next line into `line`, nothing at the end of the log; how many of the log's lines it takes.
+fn next_line(log: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
+    line.clear();
+    let mut lines = 0;
+    loop {
+        let known = line.len();
+        let room = (MAX_LINE_BYTES as u64 + 1).saturating_sub(known as u64);
+        match log.by_ref().take(room).read_until(b'\n', line) {
+            Ok(_) => {}
+            // Who compressed it was killed with strace: there is what came before, as of a log that breaks off.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
+        }
+        lines += u64::from(line.len() > known);
+        match interrupted(line) {
+            Some(at) if line.len() > known => line.truncate(at),
+            _ => return Ok(lines),
+        }
+    }
+}
+
 /// Why a line did not become a row.
 enum Trouble {
     Line(String),
-    Write(std::io::Error),
+    Write(io::Error),
 }
 
 impl From<String> for Trouble {

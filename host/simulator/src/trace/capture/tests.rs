@@ -84,6 +84,7 @@ fn a_call_stands_where_it_ended() {
 )]
 #[case::another_follows("7 1795409548.0 pread64(5</d/base/5/1>,  <unfinished ...>\n7 1795409548.0 close(5</x>) = 0\n")]
 #[case::nobody_knows("7 1795409548.0 pread64(5</d/base/5/1>, 0x7ff, 8192, 0) = ?\n")]
+#[case::strace_went("7 1795409548.0 pread64(5</d/base/5/1>,  <detached ...>\n")]
 #[case::the_log_breaks_off("7 1795409548.0 pread64(5</d/base/5/1>, \"\"..., 81")]
 #[case::the_log_breaks_off_early("7 17954")]
 fn a_call_that_is_cut_off_is_counted(#[case] log: &str) {
@@ -195,6 +196,38 @@ fn a_compressed_log_is_read_as_well() {
 }
 
 #[test]
+fn a_log_whose_compression_broke_off_is_read_so_far() {
+    let log: String = (0..200_000).map(|call| read(1, 0, "base/5/1", call % 100_000 * 8192, 8192)).collect();
+    let mut log = zstd::encode_all(log.as_bytes(), 3).unwrap();
+    log.truncate(log.len() / 2);
+    let mut out = Vec::new();
+    let captured = convert(&log[..], Path::new("log"), &mut out).unwrap();
+    assert!((10_000..190_000).contains(&captured.reads), "{captured:?}");
+    assert!(captured.left_out.cut_off <= 1, "{captured:?}");
+    assert_eq!(out.iter().filter(|byte| **byte == b'\n').count() as u64, 1 + captured.reads);
+}
+
+#[test]
+fn strace_speaks_of_itself_in_the_middle_of_a_call() {
+    // As it comes out where there is no -o.
+    let log = "\
+[pid 7] 1795409548.000000 pread64(5</d/base/5/1>, strace: Process 9 attached
+strace: Process 10 attached with 2 threads
+ <unfinished ...>
+[pid 8] 1795409548.001000 pread64(5</d/base/5/2>, strace: Process 11 attached
+\"\"..., 8192, 0) = 8192
+[pid 7] 1795409548.002000 <... pread64 resumed>\"\"..., 8192, 16384) = 8192
+[pid 8] 1795409548.003000 pread64(5</d/base/5/2>, strace: Process 8 detached
+ <detached ...>
+";
+    let (trace, captured) = converted(log).unwrap();
+    assert_eq!(trace.lines().skip(1).collect::<Vec<_>>(), ["1,R,5,2,0,0,1", "2,R,5,1,0,2,1"]);
+    assert_eq!((captured.lines, captured.left_out), (8, LeftOut { cut_off: 1, ..LeftOut::default() }));
+    let error = converted(&format!("{log}x\n")).unwrap_err().to_string();
+    assert!(error.contains("line 9: "), "{error}");
+}
+
+#[test]
 fn a_trace_that_cannot_be_written_is_an_error() {
     let error = convert(REAL.as_bytes(), Path::new("log.strace"), &mut [0; 40][..]).unwrap_err();
     assert!(matches!(error, TraceError::Write { .. }), "{error}");
@@ -224,6 +257,9 @@ fn log() -> impl Strategy<Value = Vec<u8>> {
             "?",
             "-1 EIO",
             " <unfinished ...>",
+            " <detached ...>",
+            "strace: ",
+            "Process 7 attached",
             "<... pread64 resumed>",
             "+++ exited",
             "---",
