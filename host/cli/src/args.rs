@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use thermocline::layer::TenantShardId;
+use thermocline::layer::{TenantShardId, TimelineId};
 use thermocline::policy::PolicyFile;
 use thermocline::remote::{RemoteUrl, S3Options};
 
@@ -262,6 +262,9 @@ pub struct DrawArgs {
     /// The picture: NAME.svg, or NAME.html for a page that says what is under the pointer
     #[arg(short, long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Draw this timeline alone
+    #[arg(long, value_name = "ID")]
+    pub timeline: Option<TimelineId>,
     #[command(flatten)]
     pub s3: S3Args,
 }

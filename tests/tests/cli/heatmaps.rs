@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use insta::assert_snapshot;
+use rstest::rstest;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -162,6 +163,52 @@ fn diff_says_what_changed() {
     assert_eq!(json[1]["generation"], json!({"before": 1, "after": 2}));
     assert_eq!(json[1]["changed"].as_array().unwrap().len(), 2);
     assert_eq!(json[1]["timelines_removed"], json!([BRANCH]));
+}
+
+/// Of as many L0 layers as there are heats; each is cold that has a heat of 0.
+fn of_heats(heats: impl Iterator<Item = f64>, more: &[String]) -> String {
+    let layers = heats.enumerate().map(|(number, heat)| {
+        let name = format!("{ZERO}-{MAX}__{:016X}-{:016X}", 100 + number, 101 + number);
+        let layer = layer(&name, 1 << 20, 1_715_107_956, &format!(",\"heat\":{heat}"));
+        if heat == 0.0 { layer.replace("\"cold\":false", "\"cold\":true") } else { layer }
+    });
+    let policy = format!(r#","policy":{{"name":"decay","version":"0.1.0","digest":"{}"}}}}"#, "ab".repeat(32));
+    let document = document(&[timeline(TRUNK, &layers.chain(more.iter().cloned()).collect::<Vec<_>>())]);
+    format!("{}{policy}", document.strip_suffix('}').unwrap())
+}
+
+#[test]
+fn show_says_how_heat_is_spread() {
+    let heats = || [512.0, 64.0, 8.0].into_iter().chain((0..17).map(|n| f64::from(n) / 128.0));
+    let unscored = layer(&delta(), 9000, 1_715_107_956, "");
+    let heatmaps = Heatmaps::new(&[("spread.json", &of_heats(heats(), &[unscored]))]);
+    assert_snapshot!(heatmaps.run(&["show", "--top", "2", "spread.json"]).exits_with(0).text());
+    let json = heatmaps.run(&["show", "--json", "spread.json"]).exits_with(0).json();
+    assert_eq!(json[0]["hottest"][0], json!({"percent": 10, "heat": 64.0, "layers": 2, "bytes": 2 << 20}));
+}
+
+#[test]
+fn heats_that_all_moved_a_little_do_not_drown_what_changed() {
+    let before = of_heats((1..=200).map(f64::from), &[layer(&image(), 5 << 20, 0, ",\"heat\":3")]);
+    let faded = (1..=200).map(|n| if n == 7 { 99.0 } else { f64::from(n) * 0.75 });
+    let after = of_heats(faded, &[layer(&delta(), 6 << 20, 0, ",\"heat\":4")]);
+    let heatmaps = Heatmaps::new(&[("before.json", &before), ("after.json", &after)]);
+    assert_snapshot!(heatmaps.run(&["diff", "before.json", "after.json"]).exits_with(0).text());
+    let json = heatmaps.run(&["diff", "--json", "before.json", "after.json"]).exits_with(0).json();
+    assert_eq!(json[0]["heat_moved"].as_array().unwrap().len(), 200);
+    let moves = json!({"hotter": 1, "cooler": 199, "newly_scored": 0, "no_longer_scored": 0, "median_factor": 0.75});
+    assert_eq!(json[0]["heat_moves"], moves);
+}
+
+#[rstest]
+#[case::as_many_as_are_told(10, 10, 0)]
+#[case::one_more(11, 10, 1)]
+fn so_many_heats_that_moved_have_a_line(#[case] moved: u32, #[case] lines: usize, #[case] more: usize) {
+    let heats = |offset: f64| of_heats((1..=moved).map(move |n| f64::from(n) + offset), &[]);
+    let heatmaps = Heatmaps::new(&[("before.json", &heats(0.0)), ("after.json", &heats(0.5))]);
+    let text = heatmaps.run(&["diff", "before.json", "after.json"]).exits_with(0).text();
+    let told = text.lines().filter(|line| line.contains(" heat ") && line.starts_with('~')).count();
+    assert_eq!((told, text.matches("and 1 heat moved less; --json has all").count()), (lines, more), "{text}");
 }
 
 #[test]

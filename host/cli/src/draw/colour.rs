@@ -1,5 +1,7 @@
 //! From heat to colour.
 
+use crate::output::heat;
+
 /// Dark and blue for the coldest, over green, to yellow for the hottest: even steps for the eye, also for eyes that see
 /// few colours, and in print. (The colour map `viridis`, at nine points.)
 const RAMP: [[u8; 3]; 9] = [
@@ -15,7 +17,7 @@ const RAMP: [[u8; 3]; 9] = [
 ];
 
 /// For layers without a heat.
-pub(super) const UNSCORED: &str = "#8aa0b4";
+pub(super) const UNSCORED: &str = "#6d86a0";
 
 /// The heats of a picture's layers, in their order. A heat's place is the share of them that is less: heats of real
 /// tenants span many powers of ten, with a few layers far above the rest, and a scale by size would paint all others
@@ -41,8 +43,16 @@ impl Scale {
         less.min(others) as f32 / others as f32
     }
 
+    /// The heats to write beside the ramp, at their places; each once, so that one heat is not told five times.
+    pub(super) fn written(&self) -> Vec<(f32, String)> {
+        let mut written: Vec<(f32, String)> =
+            [0.0, 0.25, 0.5, 0.75, 1.0].map(|place| (place, heat(self.heat_at(place)))).into();
+        written.dedup_by(|(_, next), (_, last)| next == last);
+        written
+    }
+
     /// What stands there.
-    pub(super) fn heat_at(&self, place: f32) -> f32 {
+    fn heat_at(&self, place: f32) -> f32 {
         #[allow(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -105,6 +115,16 @@ mod tests {
     fn a_place_has_the_heat_that_stands_there() {
         let scale = Scale::of([30.0, 1.0, 1e9, 2.0, 400.0].into_iter()).unwrap();
         assert_eq!([0.0, 0.25, 0.5, 1.0].map(|place| scale.heat_at(place)), [1.0, 2.0, 30.0, 1e9]);
+    }
+
+    #[rstest]
+    #[case::spread(&[1.0, 2.0, 3.0, 4.0, 5.0], &["1", "2", "3", "4", "5"])]
+    #[case::two(&[0.0, 9.0], &["0", "9"])]
+    #[case::one(&[7.0, 7.0, 7.0], &["7"])]
+    fn each_heat_is_written_once(#[case] heats: &[f32], #[case] expected: &[&str]) {
+        let written = Scale::of(heats.iter().copied()).unwrap().written();
+        assert_eq!(written.iter().map(|(_, heat)| heat.as_str()).collect::<Vec<_>>(), expected);
+        assert_eq!(written[0].0, 0.0);
     }
 
     #[test]

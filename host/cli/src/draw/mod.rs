@@ -1,21 +1,21 @@
 //! Pictures of layer maps: key range across, LSN up, a rectangle a layer, its colour its heat.
 
+mod axes;
 mod colour;
-mod layout;
+mod marks;
+mod panel;
 mod svg;
+mod told;
 
 use maud::{DOCTYPE, PreEscaped, html};
-use thermocline::heatmap::Heatmap;
 
-pub(crate) use layout::Panel;
+pub(crate) use panel::{Panel, panels};
 
 const PAGE_STYLE: &str = include_str!("page.css");
 const PAGE_SCRIPT: &str = include_str!("page.js");
 
-/// The layers of a heatmap, a panel a timeline.
-pub(crate) fn panels(heatmap: &Heatmap) -> Vec<Panel> {
-    heatmap.timelines.iter().filter(|timeline| !timeline.layers.is_empty()).map(Panel::new).collect()
-}
+/// A page asks nobody for anything.
+const PAGE_RULES: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'";
 
 /// One picture, by itself.
 pub(crate) fn picture(title: &str, panels: &[Panel]) -> String {
@@ -29,7 +29,9 @@ pub(crate) fn page(title: &str, panels: &[Panel]) -> String {
         html lang="en" {
             head {
                 meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(PAGE_RULES);
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
                 title { (title) }
                 style { (PreEscaped(PAGE_STYLE)) }
             }

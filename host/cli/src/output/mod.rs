@@ -6,7 +6,7 @@ mod shell;
 mod table;
 
 pub(crate) use failure::told;
-pub(crate) use quantity::{bytes, count, micros, millis, percent_of, time};
+pub(crate) use quantity::{bytes, count, heat, micros, millis, percent_of, time};
 pub(crate) use shell::quoted;
 pub(crate) use table::Table;
 

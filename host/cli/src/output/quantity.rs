@@ -52,6 +52,20 @@ pub(crate) fn percent_of(part: u64, whole: u64) -> String {
     }
 }
 
+/// Three digits that matter: `0.125`, `12.3`, `1.00e-9`. Heats have no unit, and may be of any size.
+pub(crate) fn heat(heat: f32) -> String {
+    match heat {
+        0.0 => "0".into(),
+        heat if (0.001..10_000.0).contains(&heat) => {
+            let decimals = [(100.0, 0), (10.0, 1), (1.0, 2), (0.1, 3), (0.01, 4)];
+            let decimals = decimals.into_iter().find(|(from, _)| heat >= *from).map_or(5, |(_, decimals)| decimals);
+            let text = format!("{heat:.decimals$}");
+            if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').into() } else { text }
+        }
+        heat => format!("{heat:.2e}"),
+    }
+}
+
 /// A moment, seconds since the Unix epoch: `2024-05-07T18:52:36Z`, or the number where no calendar has it.
 pub(crate) fn time(unix_s: i64) -> String {
     let moment = u64::try_from(unix_s).ok().and_then(|s| std::time::UNIX_EPOCH.checked_add(Duration::from_secs(s)));
@@ -108,6 +122,19 @@ mod tests {
     #[case(12_345_000, "12 ms")]
     fn short_durations(#[case] nanos: u64, #[case] shown: &str) {
         assert_eq!(micros(Duration::from_nanos(nanos)), shown);
+    }
+
+    #[rstest]
+    #[case(0.0, "0")]
+    #[case(1.0, "1")]
+    #[case(0.125, "0.125")]
+    #[case(12.34, "12.3")]
+    #[case(9876.0, "9876")]
+    #[case(0.0012, "0.0012")]
+    #[case(1e-9, "1.00e-9")]
+    #[case(123_456.0, "1.23e5")]
+    fn heats_have_three_digits(#[case] size: f32, #[case] shown: &str) {
+        assert_eq!(heat(size), shown);
     }
 
     #[rstest]
