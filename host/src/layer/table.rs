@@ -285,11 +285,12 @@ impl LayerTableBuilder {
             _ => return Err(TableError::TooManyRows { rows: layers.len(), limit }),
         };
         let order = |layer: &Layer| (layer.timeline, layer.name);
-        if !layers.is_sorted_by_key(order) {
+        // As most come: in order, and none twice.
+        if !layers.is_sorted_by(|one, next| order(one) < order(next)) {
             layers.sort_unstable_by_key(order);
-        }
-        if let Some([twice, _]) = layers.array_windows().find(|[a, b]| order(a) == order(b)) {
-            return Err(TableError::Duplicate { timeline: twice.timeline, name: twice.name });
+            if let Some([twice, _]) = layers.array_windows().find(|[a, b]| order(a) == order(b)) {
+                return Err(TableError::Duplicate { timeline: twice.timeline, name: twice.name });
+            }
         }
         timelines.sort_unstable();
         timelines.dedup();

@@ -4,6 +4,7 @@ use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
@@ -31,6 +32,8 @@ pub(super) async fn client(remote: &RemoteUrl, options: &S3Options) -> Result<Cl
         .http_client(aws_smithy_http_client::Builder::new().tls_provider(provider).build_https())
         // The caller retries, and knows whether it may.
         .retry_config(RetryConfig::disabled())
+        // Every call is bounded as a whole; to watch its streams as well takes longer than to sign it.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(timeouts.connect)

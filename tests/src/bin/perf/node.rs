@@ -31,7 +31,10 @@ pub(super) struct Node {
 impl Node {
     pub(super) fn new(tenants: u64, layers: usize, upload_period: Duration) -> Self {
         let shards = (0..tenants).map(|number| (tenant(number), AtomicU64::new(0))).collect();
-        Node { shards, upload_period, layers: sample::resident_layers(layers), restless: false }
+        let mut layers = sample::resident_layers(layers);
+        // As a map of layers hands them out.
+        layers.sort_unstable_by_key(|layer| (layer.timeline, layer.name));
+        Node { shards, upload_period, layers, restless: false }
     }
 
     /// The same, but each look at a shard finds it changed.
@@ -80,6 +83,7 @@ impl Pageserver for Node {
     async fn layers(&self, shard: TenantShardId) -> Result<LayerTable, PageserverError> {
         let odd = self.revision(shard)?.load(Ordering::Relaxed) % 2 == 1;
         let mut table = LayerTable::builder();
+        table.reserve(self.layers.len());
         self.layers.iter().skip(usize::from(odd)).for_each(|layer| table.layer(*layer));
         table.build().map_err(|error| PageserverError::Damaged { shard, why: error.to_string() })
     }

@@ -16,10 +16,15 @@ use super::node::{Counting, Node, judge};
 use super::tick::tenant;
 
 pub(super) fn all() -> Vec<Box<dyn Measurement>> {
-    vec![Box::new(Uploads { tenants: 3000, layers: 100, uploads: 1000, concurrency: DEFAULT_CONCURRENCY })]
+    let concurrency = DEFAULT_CONCURRENCY;
+    vec![
+        Box::new(Uploads { name: "uploads-s3", tenants: 3000, layers: 100, uploads: 1000, concurrency }),
+        Box::new(Uploads { name: "uploads-s3-1000", tenants: 500, layers: 1000, uploads: 200, concurrency }),
+    ]
 }
 
 struct Uploads {
+    name: &'static str,
     tenants: u64,
     layers: usize,
     /// Of a run.
@@ -32,7 +37,7 @@ const PERIOD: Duration = MIN_UPLOAD_PERIOD;
 
 impl Measurement for Uploads {
     fn name(&self) -> String {
-        "uploads-s3".into()
+        self.name.into()
     }
 
     fn yardstick(&self) -> &'static str {
@@ -50,7 +55,7 @@ impl Measurement for Uploads {
     }
 
     fn prepare(&self) -> anyhow::Result<Pair> {
-        let &Uploads { tenants, layers, uploads, concurrency } = self;
+        let &Uploads { tenants, layers, uploads, concurrency, .. } = self;
         let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build()?);
         let weed = runtime.block_on(Weed::start())?.with_context(|| format!("{WEED_VARIABLE} is not set"))?;
         let remote = runtime.block_on(weed.access.remote("host"))?;
@@ -77,7 +82,6 @@ impl Measurement for Uploads {
         };
 
         let bare = runtime.block_on(S3::new(BUCKET, "bare", &weed.access.options()))?;
-        let mut run = 0;
         let yardstick = move || {
             // Ends with the last run.
             let _kept = &weed;
@@ -85,8 +89,7 @@ impl Measurement for Uploads {
             // Every other heatmap is short of one layer.
             let listed = std::str::from_utf8(&body)?.matches(r#""name":"#).count();
             ensure!(listed + 1 >= layers, "{listed} of {layers} layers are listed");
-            let (share, sdk, runs) = (uploads / concurrency.get(), bare.sdk().clone(), run);
-            run += 1;
+            let (share, sdk) = (uploads / concurrency.get(), bare.sdk().clone());
             runtime.block_on(async {
                 let put = move |key: &str| {
                     sdk.put_object()
@@ -96,12 +99,13 @@ impl Measurement for Uploads {
                         .content_type("application/json")
                         .body(body.clone().into())
                 };
-                // Of each loop its own tenants, as often as there is a turn for one.
+                // Of each loop its own tenants, as often as there is a turn for one. They are the same in each run, as
+                // the host's are: a store is busy for a while with what was replaced.
                 let mut loops = Vec::new();
                 for number in 0..concurrency.get() as u64 {
                     let mut objects = Vec::new();
                     for number in (number..tenants).step_by(concurrency.get()) {
-                        let key = format!("bare-{runs}/{}", keys::heatmap(tenant(number)));
+                        let key = format!("bare/{}", keys::heatmap(tenant(number)));
                         let etag = put(&key).send().await?.e_tag;
                         objects.push((key, etag));
                     }
