@@ -7,7 +7,7 @@ use thermocline_policy::history::Word;
 use thermocline_policy::{Marks, Ranked, Standing};
 
 use crate::REQUEST_BYTES;
-use crate::l0::Lives;
+use crate::l0::{Lives, by_kind};
 use crate::note::{Next, Source, Warmth};
 use crate::reads::{Moment, STRETCH, single};
 use crate::settings::Settings;
@@ -56,7 +56,7 @@ impl<'a> Judge<'a> {
         let [warm, _] = next.columns();
         let scale = single(moment.fading.reads_in(HOUR_S) * f64::from(UNITS_A_MIB));
         let heats = match source {
-            Source::Nothing => by_kind(marks),
+            Source::Nothing => marks.iter().map(|mark| by_kind(Marks(*mark))).collect(),
             Source::Counts | Source::Times => {
                 let mut heats = heats(warm, sizes, scale);
                 if let Some(lives) = &lives {
@@ -214,13 +214,4 @@ fn heat(warm: &Word, size_bytes: u64, scale: f32) -> f32 {
     #[allow(clippy::cast_precision_loss, reason = "sizes, to six digits")]
     let units = units as f32;
     Warmth(u32::from_le_bytes(*warm)).get() * scale / units
-}
-
-/// Where nothing tells of reads, all are alike but L0 layers, which come last among the hot.
-fn by_kind(marks: &[u8]) -> Vec<f32> {
-    let heat = |mark: &u8| {
-        let marks = Marks(*mark);
-        if marks.is_l0() && marks.standing() != Standing::InheritedCold { 0.0 } else { 1.0 }
-    };
-    marks.iter().map(heat).collect()
 }

@@ -10,7 +10,9 @@
 //!   read needs;
 //! - the warmth of the layer right before it, if that is of the same keys: an image above another one, which is covered
 //!   from then on, or a delta above an image, through which every read of these goes;
-//! - for a delta that is no L0, its share, by size, of the warmth of all L0 layers that went: compaction made it of them.
+//! - for a delta that is no L0, its share, by size, of the warmth of the L0 layers of its timeline that went: compaction
+//!   made it of them. That of the warmest, since every read goes through each of them, and all together would count it as
+//!   often.
 //!
 //! A layer that takes nobody's place starts as warm, by size, as the resident ones are: neither ahead of them nor behind.
 //! Of such ones the newest LSN is first.
@@ -26,9 +28,6 @@ use thermocline_policy::{Layers, Marks};
 use crate::REQUEST_BYTES;
 use crate::note::{Source, Warmth};
 use crate::reads::{Is, Moment, Reads, Was, single, stamp, waits};
-
-/// How much warmer than the others a layer starts that takes nobody's place.
-const YOUTH: f64 = 1.0;
 
 /// A layer at the first call was read so often beside what was counted.
 const FIRST_READS: f64 = 1.0;
@@ -62,16 +61,7 @@ pub fn fill(
     let places = Places::of(layers);
     let was_warm = past.warm;
     let left = moment.fading.left(moment.since_last_s);
-    let of_l0s = {
-        let rows = || came().flat_map(|(rows, _)| rows.clone());
-        let bytes: f64 = rows().filter(|row| newcomers.is_l1(*row)).map(|row| places.bytes(row)).sum();
-        let went = stretches.iter().flat_map(|stretch| match stretch {
-            Stretch::Changed { records, .. } => was_warm.get(records.clone()).unwrap_or_default(),
-            Stretch::Kept { .. } => &[],
-        });
-        let warmth: f64 = went.map(note).filter(|note| note.is_l0()).map(|note| f64::from(note.get())).sum();
-        if bytes > 0.0 { warmth * left / bytes } else { 0.0 }
-    };
+    let compactions = Compactions::of(stretches, was_warm, &newcomers, &places);
     let usual = newcomers.usual(&places);
     for (rows, records) in came() {
         let went = mean(was_warm.get(records.clone()).unwrap_or_default()) * left;
@@ -81,9 +71,9 @@ pub fn fill(
                 continue;
             }
             let below = if places.has_the_keys_before(row) { newcomers.warmth(row - 1) } else { 0.0 };
-            let of_l0s = if newcomers.is_l1(row) { of_l0s * places.bytes(row) } else { 0.0 };
+            let of_l0s = if newcomers.is_l1(row) { compactions.share(row, &places) * left } else { 0.0 };
             let taken_over = went.max(below).max(of_l0s);
-            let start = if taken_over > 0.0 { taken_over } else { YOUTH * usual * places.bytes(row) };
+            let start = if taken_over > 0.0 { taken_over } else { usual * places.bytes(row) };
             newcomers.starts(row, start);
         }
     }
@@ -97,6 +87,56 @@ fn note(word: &Word) -> Warmth {
 fn mean(records: &[Word]) -> f64 {
     let warmth = || records.iter().map(note).filter(|note| !note.is_l0()).map(|note| f64::from(note.get()));
     warmth().sum::<f64>() / f64::from(u32::try_from(warmth().count().max(1)).unwrap_or(u32::MAX))
+}
+
+/// L0 layers of a timeline that went, and the deltas that came.
+struct Compaction {
+    timeline: u32,
+    /// Of the warmest that went.
+    warmth: f64,
+    /// Of those that came.
+    bytes: f64,
+}
+
+/// By timelines, in their order.
+struct Compactions(Vec<Compaction>);
+
+impl Compactions {
+    fn of(stretches: &[Stretch], was_warm: &[Word], newcomers: &Newcomers<'_>, places: &Places<'_>) -> Self {
+        let mut compactions = Compactions(Vec::new());
+        for stretch in stretches {
+            let Stretch::Changed { rows, records } = stretch else { continue };
+            let went = was_warm.get(records.clone()).unwrap_or_default().iter().map(note);
+            let warmth = went.filter(|note| note.is_l0()).map(|note| f64::from(note.get())).fold(0.0, f64::max);
+            if warmth > 0.0 {
+                // L0 layers stand at the beginning of their timeline, and what stands where they went is of it, too.
+                compactions.add(places.timeline(rows.start), warmth, 0.0);
+            }
+            for row in rows.clone().filter(|row| newcomers.is_l1(*row)) {
+                compactions.add(places.timeline(row), 0.0, places.bytes(row));
+            }
+        }
+        compactions
+    }
+
+    /// Adds to a timeline, which does not come before those that something was added to.
+    fn add(&mut self, timeline: u32, warmth: f64, bytes: f64) {
+        match self.0.last_mut() {
+            Some(last) if last.timeline == timeline => {
+                last.warmth = last.warmth.max(warmth);
+                last.bytes += bytes;
+            }
+            _ => self.0.push(Compaction { timeline, warmth, bytes }),
+        }
+    }
+
+    /// What a delta takes over that came.
+    fn share(&self, row: usize, places: &Places<'_>) -> f64 {
+        let timeline = places.timeline(row);
+        let place = self.0.binary_search_by_key(&timeline, |compaction| compaction.timeline);
+        let Some(Compaction { warmth, bytes, .. }) = place.ok().and_then(|place| self.0.get(place)) else { return 0.0 };
+        if *bytes > 0.0 { warmth * places.bytes(row) / bytes } else { 0.0 }
+    }
 }
 
 struct Newcomers<'a> {
@@ -196,6 +236,11 @@ impl<'a> Places<'a> {
             timelines: layers.timelines(),
             keys: [layers.key_starts_high(), layers.key_starts_low(), layers.key_ends_high(), layers.key_ends_low()],
         }
+    }
+
+    /// Of a row, and behind the last one of that.
+    fn timeline(&self, row: usize) -> u32 {
+        self.timelines.get(row).or(self.timelines.last()).copied().unwrap_or_default()
     }
 
     /// What fetching the layer costs.
