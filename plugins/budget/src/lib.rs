@@ -39,6 +39,7 @@ use thermocline_warmth::reads::{Is, Moment, Reads, Was, single};
 use thermocline_warmth::{l0, newcomers, reads};
 
 use self::earnings::{Earnings, ORDERS, Order};
+use self::floor::Floor;
 use self::listing::{Class, Classes};
 use self::note::{COLUMNS, Next, Past, VERSION};
 use self::reasons::Decided;
@@ -61,16 +62,16 @@ const SLOW_SHARE: f64 = 0.15;
 /// What is read of late matters to the order until it expects less than this share of the reads.
 const MATTERS: f64 = 0.01;
 
-/// By the order of what was not read for longest, so much of what was read in the last period is skipped: a failover
-/// comes half a period later on average, and has been read by then what is next.
-const SKIPPED_SHARE: u64 = 2;
+/// By the order of what was not read for longest, the bytes that were read in the last period, divided by this, are
+/// skipped: a failover comes half a period later on average, and has been read by then what is next.
+const SKIPPED_DIVISOR: u64 = 2;
 
 /// By the orders that go by the last read, the share of the budget that goes to what bytes are worth most all the same:
 /// between two reports, a tenant that reads everything now and then lives on little.
 const KEPT_SHARE: f64 = 0.2;
 
 /// Among the bits of a row's orders: it is of that share.
-const KEPT: u8 = 1 << ORDERS;
+const IS_KEPT: u8 = 1 << ORDERS;
 
 /// More than any age has.
 const KEPT_TURN: f32 = (1_u64 << 33) as f32;
@@ -112,40 +113,34 @@ impl Policy for Budget {
         next.set_fields(note::fields(Call { at: tenant.now, source: warm.source }, &warm.earnings));
         let [was_warm, numbers, ..] = next.columns();
         let now = reads::stamp(tenant.now);
-        let classes = Classes::of(&self.settings, now, &marks, &sizes, was_warm, numbers);
+        let classes = Classes::of(&self.settings, now, tenant.checkpoint_distance, &marks, &sizes, was_warm, numbers);
 
         let starts = [layers.key_starts_high(), layers.key_starts_low()];
         let starts = [&*starts[0], &*starts[1]];
-        let regions = Regions::of(layers, &marks, &classes.of, &warm.expected, &sizes, starts);
         let lsn_ends = layers.lsn_ends();
+        let regions = Regions::of(layers, &marks, &classes.of, &warm.expected, &sizes, starts, &lsn_ends);
         let orders = Orders {
             by_lsn: scores::by_lsn(&classes.of, &marks, &lsn_ends),
             by_age: scores::by_age(&classes.of, &layers.access_times(), tenant.now),
             by_worth: scores::by_worth(&classes.of, &regions.worth),
-            skipped_bytes: warm.read_bytes / SKIPPED_SHARE,
+            skipped_bytes: warm.read_bytes / SKIPPED_DIVISOR,
         };
         let fits = orders.fits(&sizes, classes.budget_bytes);
 
         let floor_bytes = listing::share_of(self.settings.floor, classes.budget_bytes);
-        let floor =
-            floor::rows(layers, &marks, &classes.of, &sizes, starts, &regions.worth, &orders.by_lsn, floor_bytes);
+        let room_bytes = [floor_bytes, classes.budget_bytes];
+        let floor = Floor::of(layers, &marks, &classes.of, &sizes, starts, &regions.worth, &orders.by_lsn, room_bytes);
         let deciding = if warm.source == Source::Nothing { Order::Newest } else { warm.earnings.deciding };
         let heat = |row: usize, mark: u8| match deciding {
-            Order::Worth => regions.worth.get(row).copied().unwrap_or_default(),
+            Order::Worth => images_first(regions.worth.get(row).copied().unwrap_or_default(), Marks(mark)),
             // What is equally hot is listed newest first.
-            Order::Newest => {
-                if Marks(mark).is_l0() {
-                    0.0
-                } else {
-                    1.0
-                }
-            }
-            Order::Ahead | Order::LeastRecent => orders.turn(deciding, row, &fits),
+            Order::Newest => l0::by_kind(Marks(mark)),
+            Order::Ahead | Order::LeastRecent => images_first(orders.turn(deciding, row, &fits), Marks(mark)),
         };
-        let ranked = ranked(&marks, &classes.of, &floor, heat);
+        let ranked = ranked(&marks, &classes.of, &floor.rows, heat);
         let order = hottest_first(ranked.wanted, ranked.known, || &*lsn_ends);
         let wanted = order.rows.get(..order.cold_from as usize).unwrap_or_default();
-        let (hot, mut cold) = within(&floor, wanted, &marks, &sizes, &classes);
+        let (hot, mut cold) = within(&floor.rows, wanted, &sizes, &regions.image_of, classes.budget_bytes);
         cold.extend(order.rows.get(order.cold_from as usize..).unwrap_or_default());
         if reasons_wanted() {
             let decided = Decided {
@@ -158,6 +153,7 @@ impl Policy for Budget {
                 numbers,
                 expected: &warm.expected,
                 joined: &regions.joined,
+                image_of: &regions.image_of,
                 earnings: &warm.earnings,
                 floor: &floor,
                 hot: &hot,
@@ -171,7 +167,7 @@ impl Policy for Budget {
             heats
         });
         let [_, _, _, fitted] = next.columns_mut();
-        fitted.iter_mut().zip(&fits).for_each(|(word, fits)| *word = u32::from(*fits & !KEPT).to_le_bytes());
+        fitted.iter_mut().zip(&fits).for_each(|(word, fits)| *word = u32::from(*fits & !IS_KEPT).to_le_bytes());
         remember(fitted, past.columns()[COLUMNS - 1], &stretches);
         let valid_for = [warm.changes_in_s, classes.first_dropped_s].into_iter().min().filter(|in_s| *in_s < u64::MAX);
         let cold_from = u32::try_from(hot.len()).unwrap_or(u32::MAX);
@@ -215,10 +211,10 @@ impl Warm {
         let last = Call::of(past.fields());
         let [was_fast, was_numbers, was_slow, was_fitting] = past.columns();
         let [fast, numbers, slow, _] = next.columns_mut();
-        let mut moment =
-            Moment { now: tenant.now, since_last_s: 0.0, fading: Fading::new(settings.half_life_s), weight: 1.0 };
+        let (now, fading) = (tenant.now, Fading::new(settings.half_life_s));
+        let mut moment = Moment { now, until: now, since_last_s: 0.0, fading, weight: 1.0 };
         let mut earnings = Earnings::default();
-        let mut read_bytes = 0;
+        let (mut read_bytes, mut was_read) = (0, false);
         if !past.is_empty() {
             moment.since_last_s = moment.since(last.at);
             let more =
@@ -229,9 +225,12 @@ impl Warm {
             moment.weight = weight(as_f64(period.reads));
             let left = moment.fading.left(moment.since_last_s);
             earnings.unit = single(f64::from(earnings.unit) * left + moment.weight.recip() * (1.0 - left));
-            read_bytes = period.bytes;
+            (read_bytes, was_read) = (period.bytes, period.reads > 0);
         }
-        let slowly = Moment { fading: Fading::new(settings.slow_half_life_s), ..moment };
+        let slowly = in_the_long_run(settings, &moment, was_read, || match past.is_empty() {
+            true => layers.access_times().iter().copied().filter(|time| *time <= now).max(),
+            false => None,
+        });
         for (moment, was_warm, warm) in [(&moment, was_fast, &mut *fast), (&slowly, was_slow, &mut *slow)] {
             let was = Was { warm: was_warm, numbers: was_numbers, last };
             let mut is = Is { warm, numbers: &mut *numbers };
@@ -241,8 +240,8 @@ impl Warm {
         if past.is_empty() {
             // Where only times are known, a layer was read once, however long it has been here.
             if reads.source == Source::Counts {
-                for (moment, warm) in [(&moment, &mut *fast), (&slowly, &mut *slow)] {
-                    as_if_for_long(warm, &reads.since, moment);
+                for (fading, warm) in [(moment.fading, &mut *fast), (slowly.fading, &mut *slow)] {
+                    as_if_for_long(warm, &reads.since, &Moment { fading, ..moment });
                 }
             }
             let reads = sum(fast) * moment.fading.reads_in(USUAL_PERIOD_S);
@@ -265,6 +264,21 @@ impl Warm {
         let changes_in_s = if changes { settings.half_life_s / 2 } else { u64::MAX };
         Warm { source: reads.source, expected, earnings, read_bytes, changes_in_s }
     }
+}
+
+/// Time in which nobody reads is none in the long run: a tenant that sleeps for days is going to read what it read
+/// before. When it wakes, or where the host had no reason to ask for long, half is forgotten at most. At the first call
+/// it is the last read that tells since when it sleeps.
+fn in_the_long_run(
+    settings: &Settings,
+    moment: &Moment,
+    was_read: bool,
+    last_read: impl FnOnce() -> Option<i64>,
+) -> Moment {
+    let until = last_read().filter(|time| *time > 0).unwrap_or(moment.until);
+    let half_life_s = settings.slow_half_life_s;
+    let since_last_s = if was_read { moment.since_last_s.min(as_f64(half_life_s)) } else { 0.0 };
+    Moment { until, since_last_s, fading: Fading::new(half_life_s), ..*moment }
 }
 
 /// What a read counts, in a period with so many.
@@ -391,7 +405,7 @@ impl Orders {
         });
         for ((fits, age), worth) in fits.iter_mut().zip(&by_age).zip(&self.by_worth) {
             if *age == fits::NO_SCORE && *worth != fits::NO_SCORE {
-                *fits |= 1 << Order::Ahead.index() | 1 << Order::LeastRecent.index() | KEPT;
+                *fits |= 1 << Order::Ahead.index() | 1 << Order::LeastRecent.index() | IS_KEPT;
             }
         }
         fits
@@ -401,7 +415,7 @@ impl Orders {
     #[allow(clippy::cast_precision_loss, reason = "to six digits")]
     fn turn(&self, order: Order, row: usize, fits: &[u8]) -> f32 {
         let fits = fits.get(row).copied().unwrap_or_default();
-        if fits & KEPT > 0 {
+        if fits & IS_KEPT > 0 {
             return KEPT_TURN + self.by_worth.get(row).copied().unwrap_or_default() as f32;
         }
         if fits >> order.index() & 1 > 0 { self.by_age.get(row).copied().unwrap_or_default() as f32 } else { 0.0 }
@@ -433,22 +447,44 @@ fn ranked(marks: &[u8], classes: &[Class], floor: &[u32], heat: impl Fn(usize, u
     ranked
 }
 
-/// Rows that are within the budget, and those that are not: each takes its place, if there is still room for it. What is
-/// waited for has its own room.
-fn within(floor: &[u32], wanted: &[u32], marks: &[u8], sizes: &[u64], classes: &Classes) -> (Vec<u32>, Vec<u32>) {
+/// Among equals images are first, so that no delta is within a budget that ends before its image, and L0 deltas last:
+/// two steps, and one, of what is told apart in an order.
+fn images_first(heat: f32, marks: Marks) -> f32 {
+    const STEP: u32 = 1 << 4;
+    let steps = if marks.is_l0() {
+        0
+    } else if marks.is_delta() {
+        1
+    } else {
+        2
+    };
+    f32::from_bits(heat.to_bits().saturating_add(steps * STEP).min(f32::MAX.to_bits()))
+}
+
+/// Rows that are within the budget, and those that are not: each takes its place, if there is still room for it. A delta
+/// whose image found none serves nobody.
+fn within(floor: &[u32], wanted: &[u32], sizes: &[u64], image_of: &[u32], mut room_bytes: u64) -> (Vec<u32>, Vec<u32>) {
     let (mut hot, mut cold) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
-    let (mut room_bytes, mut resident_room_bytes) = (classes.budget_bytes, classes.resident_budget_bytes);
+    // Until something finds no room, nothing is looked up.
+    let mut is_cold: Vec<bool> = Vec::new();
     for row in floor.iter().chain(wanted) {
         let at = *row as usize;
         let size_bytes = sizes.get(at).copied().unwrap_or(u64::MAX);
-        let waits = marks.get(at).is_some_and(|mark| !Marks(*mark).is_resident());
-        if size_bytes > room_bytes || !waits && size_bytes > resident_room_bytes {
-            cold.push(*row);
-            continue;
+        let needs = if is_cold.is_empty() { None } else { image_of.get(at) };
+        let has_image = needs.and_then(|image| is_cold.get(*image as usize)).is_none_or(|is_cold| !is_cold);
+        match room_bytes.checked_sub(size_bytes) {
+            Some(left) if has_image => {
+                room_bytes = left;
+                hot.push(*row);
+            }
+            _ => {
+                is_cold.resize(image_of.len(), false);
+                if let Some(is_cold) = is_cold.get_mut(at) {
+                    *is_cold = true;
+                }
+                cold.push(*row);
+            }
         }
-        room_bytes -= size_bytes;
-        resident_room_bytes -= if waits { 0 } else { size_bytes };
-        hot.push(*row);
     }
     (hot, cold)
 }

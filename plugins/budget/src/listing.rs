@@ -26,32 +26,31 @@ pub(crate) struct Classes {
     pub(crate) of: Vec<Class>,
     /// What is to be downloaded may add up to so many bytes.
     pub(crate) budget_bytes: u64,
-    /// And of it, what is resident.
-    pub(crate) resident_budget_bytes: u64,
     /// In so many seconds the first inherited layer is listed no more.
     pub(crate) first_dropped_s: u64,
 }
 
 impl Classes {
-    /// Of rows with these marks, sizes, and records.
+    /// Of rows with these marks, sizes, and records. A tenant of `small_bytes` or less is small.
     ///
-    /// The budget is a share of what is resident. What was within the budget of an earlier heatmap and is waited for
-    /// brings its own room with it: a location that was just attached has nothing on its disk, and must not tell its
-    /// standbys to forget everything.
+    /// The budget is a share of what is here or waited for, hot or cold: what the location before had, and so the same
+    /// before, while and after it comes. A location that was just attached has nothing on its disk, and must not tell
+    /// its standbys to forget everything.
     pub(crate) fn of(
         settings: &Settings,
         now: u32,
+        small_bytes: u64,
         marks: &[u8],
         sizes: &[u64],
         warm: &[Word],
         numbers: &[Word],
     ) -> Self {
-        let (mut resident_bytes, mut waited_for_bytes, mut first_dropped_s) = (0_u64, 0_u64, u64::MAX);
+        let (mut bytes, mut first_dropped_s) = (0_u64, u64::MAX);
         let mut of = Vec::with_capacity(marks.len());
         for ((mark, size_bytes), (warm, number)) in marks.iter().zip(sizes).zip(warm.iter().zip(numbers)) {
             let marks = Marks(*mark);
             if marks.is_resident() {
-                resident_bytes = resident_bytes.saturating_add(*size_bytes);
+                bytes = bytes.saturating_add(*size_bytes);
                 of.push(if marks.is_visible() { Class::Wanted } else { Class::Unlisted });
                 continue;
             }
@@ -69,15 +68,17 @@ impl Classes {
                 continue;
             }
             first_dropped_s = first_dropped_s.min(left_s);
-            if class == Class::Wanted {
-                waited_for_bytes = waited_for_bytes.saturating_add(*size_bytes);
-            }
+            bytes = bytes.saturating_add(*size_bytes);
             of.push(class);
         }
-        let resident_budget_bytes = share_of(settings.budget_share, resident_bytes);
-        let budget_bytes = resident_budget_bytes.saturating_add(waited_for_bytes).min(settings.budget_bytes);
-        Classes { of, budget_bytes, resident_budget_bytes, first_dropped_s }
+        Classes { of, budget_bytes: budget_bytes(settings, small_bytes, bytes), first_dropped_s }
     }
+}
+
+/// What of so many bytes is to be downloaded: a share, of a small tenant all, and of one that is a little larger no
+/// less. A share of very little is not worth a failover that waits for the rest.
+fn budget_bytes(settings: &Settings, small_bytes: u64, bytes: u64) -> u64 {
+    share_of(settings.budget_share, bytes).max(small_bytes).min(settings.budget_bytes)
 }
 
 /// For how many seconds more an inherited layer with this record is listed.

@@ -37,17 +37,24 @@ pub(crate) fn by_lsn(classes: &[Class], marks: &[u8], lsn_ends: &[u64]) -> Vec<u
     .collect()
 }
 
-/// By how long ago it was read.
+/// By how long ago it was read: before the last read of all, so that nothing changes while nobody reads.
 #[inline(never)]
 pub(crate) fn by_age(classes: &[Class], access_times: &[i64], now: i64) -> Vec<u32> {
     const MOST_S: i64 = i32::MAX as i64;
+    let rows = || classes.iter().zip(access_times);
+    let (mut first, mut last) = (now, i64::MIN);
+    for (class, time) in rows() {
+        if *class == Class::Wanted {
+            first = first.min(*time);
+            last = last.max(*time);
+        }
+    }
+    let last = last.min(now);
     let age_s = |time: &i64| {
-        let age_s = now.saturating_sub(*time).clamp(0, MOST_S - 1) + 1;
+        let age_s = last.saturating_sub(*time).clamp(0, MOST_S - 1) + 1;
         u32::try_from(age_s).unwrap_or(NO_SCORE)
     };
-    let rows = || classes.iter().zip(access_times);
-    let oldest = rows().filter(|(class, _)| **class == Class::Wanted).map(|(_, time)| age_s(time)).max();
-    let up = oldest.unwrap_or(u32::MAX).leading_zeros();
+    let up = age_s(&first).leading_zeros();
     rows().map(|(class, time)| if *class == Class::Wanted { age_s(time) << up } else { NO_SCORE }).collect()
 }
 

@@ -56,8 +56,8 @@ impl Policy for Decay {
 
     fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: &[u8]) -> Result<Selection, String> {
         let past = Past::read(memory, VERSION).unwrap_or_default();
-        let mut moment =
-            Moment { now: tenant.now, since_last_s: 0.0, fading: Fading::new(self.settings.half_life_s), weight: 1.0 };
+        let (now, fading) = (tenant.now, Fading::new(self.settings.half_life_s));
+        let mut moment = Moment { now, until: now, since_last_s: 0.0, fading, weight: 1.0 };
         if !past.is_empty() {
             moment.since_last_s = moment.since(Call::of(past.fields()).at);
         }

@@ -69,7 +69,9 @@ pub struct Is<'a> {
 pub struct Moment {
     /// Seconds since the Unix epoch.
     pub now: i64,
-    /// Since the last call; 0 where there was none.
+    /// Until then reads fade. It is `now`, unless nothing was read of late and that is not to matter.
+    pub until: i64,
+    /// For so many seconds reads faded since the last call; 0 where there was none.
     pub since_last_s: f64,
     /// How reads fade.
     pub fading: Fading,
@@ -78,10 +80,10 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Seconds from `time` to now, of the future none.
+    /// Seconds for which what was read at `time` faded, of the future none.
     #[allow(clippy::cast_precision_loss, reason = "seconds")]
     pub fn since(&self, time: i64) -> f64 {
-        self.now.saturating_sub(time).max(0) as f64
+        self.until.saturating_sub(time).max(0) as f64
     }
 
     /// Now, as it is kept in a record.
@@ -272,7 +274,8 @@ fn each<A: Copy, B: Copy>(
         let waited = was_warm.waits();
         let (number, more) = read(was, waited, *one, *other);
         let waits = waits(mark);
-        let since = was & all_if(waited) | change.stamp & !all_if(waited);
+        // A clock that was ahead when the layer was taken over does not keep it for longer.
+        let since = (was | !all_if(waited)).min(change.stamp);
         #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
         let warmth = was_warm.get() * change.left + more as f32 * change.counts;
         *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
@@ -326,7 +329,7 @@ mod tests {
         // That is what becomes warmth, by its weight.
         let (mut is_warm, mut is_numbers) = ([Word::default(); 3], [Word::default(); 3]);
         let mut is = Is { warm: &mut is_warm, numbers: &mut is_numbers };
-        let moment = Moment { now: 100, since_last_s: 0.0, fading: Fading::new(60), weight: 0.5 };
+        let moment = Moment { now: 100, until: 100, since_last_s: 0.0, fading: Fading::new(60), weight: 0.5 };
         remember(&mut is, &was, &stretches, &moment, &[Marks::RESIDENT.0; 3], &reads);
         let warmth = Warmth(u32::from_le_bytes(is_warm[0])).get();
         #[allow(clippy::cast_precision_loss, reason = "a few")]
