@@ -79,13 +79,15 @@ impl Policy for Decay {
             (reads.source, (!l0s.is_empty()).then(|| Lives::of(layers, l0s, &reads.since, threshold)))
         };
         next.set_fields(Call { at: moment.now, source }.fields());
-        let judge = Judge::new(&self.settings, &moment, source, &marks, &layers.file_sizes(), &next, lives);
-        let Listed { hot, cold, coldest, first_dropped_s } = Listed::of(&judge, &next);
-        if reasons_wanted() {
-            reasons::give(&judge, &next, &stretches, &moment);
-        }
+        let Listed { hot, cold, coldest, first_dropped_s } = {
+            let sizes = layers.file_sizes();
+            let judge = Judge::new(&self.settings, &moment, source, &marks, &sizes, &next, lives);
+            if reasons_wanted() {
+                reasons::give(&judge, &stretches, &moment);
+            }
+            Listed::of(&judge)
+        };
         let valid_for = self.valid_for(&moment, coldest, first_dropped_s);
-        drop(judge);
         let answer = hottest_first(hot, cold, || layers.lsn_ends());
         let heats = answer.heats.filter(|_| source != Source::Nothing);
         Ok(Selection { heats, valid_for, memory: next.into_memory(), ..answer })

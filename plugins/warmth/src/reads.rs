@@ -230,8 +230,9 @@ struct Change {
 /// Rows next to each other that have records next to each other: marks, what was remembered, and where to write what is.
 type Rows<'a> = (&'a [u8], &'a [Word], &'a [Word], &'a mut [Word], &'a mut [Word]);
 
-/// Rows that a loop handles at a stretch: the host counts time at the end of each.
-pub const STRETCH: usize = 4;
+/// Rows that a loop handles at a stretch. The host counts time at the end of each, and what a loop needs in registers it
+/// has its code put aside for that and take back.
+pub const STRETCH: usize = 16;
 
 fn counted(change: Change, rows: Rows<'_>, counts: &[u64], since: &[i64], last: Call) {
     let (marks, was_warm, was, warm, is) = rows;
@@ -268,8 +269,7 @@ fn each<A: Copy, B: Copy>(
     is: &mut [Word],
     read: impl Fn(u32, bool, A, B) -> (u32, u32),
 ) {
-    let before = was_warm.iter().zip(was).zip(marks).zip(ones.iter().zip(others));
-    for ((((was_warm, was), mark), (one, other)), (warm, is)) in before.zip(warm.iter_mut().zip(is)) {
+    let row = |((((was_warm, was), mark), (one, other)), (warm, is)): Row<'_, A, B>| {
         let (was_warm, was, mark) = (Warmth(u32::from_le_bytes(*was_warm)), u32::from_le_bytes(*was), Marks(*mark));
         let waited = was_warm.waits();
         let (number, more) = read(was, waited, *one, *other);
@@ -280,8 +280,22 @@ fn each<A: Copy, B: Copy>(
         let warmth = was_warm.get() * change.left + more as f32 * change.counts;
         *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
         *is = (since & all_if(waits) | number & !all_if(waits)).to_le_bytes();
+    };
+    let (was_warm, was, marks) = (was_warm.as_chunks::<STRETCH>(), was.as_chunks::<STRETCH>(), marks.as_chunks());
+    let (ones, others) = (ones.as_chunks::<STRETCH>(), others.as_chunks::<STRETCH>());
+    let (warm, is) = (warm.as_chunks_mut::<STRETCH>(), is.as_chunks_mut::<STRETCH>());
+    let before = was_warm.0.iter().zip(was.0).zip(marks.0).zip(ones.0.iter().zip(others.0));
+    for ((((was_warm, was), marks), (ones, others)), (warm, is)) in before.zip(warm.0.iter_mut().zip(is.0)) {
+        let marks: &[u8; STRETCH] = marks;
+        let before = was_warm.iter().zip(was).zip(marks).zip(ones.iter().zip(others));
+        before.zip(warm.iter_mut().zip(is)).for_each(row);
     }
+    let before = was_warm.1.iter().zip(was.1).zip(marks.1).zip(ones.1.iter().zip(others.1));
+    before.zip(warm.1.iter_mut().zip(is.1)).for_each(row);
 }
+
+/// What a row has: its record, marks, entries of two columns, and where its next record goes.
+type Row<'a, A, B> = ((((&'a Word, &'a Word), &'a u8), (&'a A, &'a B)), (&'a mut Word, &'a mut Word));
 
 /// All bits, or none.
 #[inline(always)]
