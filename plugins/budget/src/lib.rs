@@ -10,7 +10,7 @@
 //! serves it best (`earnings`, `scores`, `fits`). A part of the budget keeps a tenant startable that sleeps (`floor`).
 //!
 //! What is within the budget is hot, in the order that decides; the rest of what is resident or inherited is cold
-//! (`listing`). The heat of a layer is the reads an hour that are expected for each MiB that it takes to fetch, or where
+//! (`listing`). A small tenant is hot as a whole, and one that sleeps keeps its order. The heat of a layer is the reads an hour that are expected for each MiB that it takes to fetch, or where
 //! a less hot one is listed before hotter ones, that of the hottest of these: heats fall in the order of download.
 //!
 //! Where nobody counts, a layer whose access time moved was read. Where there are no access times either, nothing is
@@ -451,12 +451,9 @@ fn ranked(marks: &[u8], classes: &[Class], floor: &[u32], heat: impl Fn(usize, u
 /// two steps, and one, of what is told apart in an order.
 fn images_first(heat: f32, marks: Marks) -> f32 {
     const STEP: u32 = 1 << 4;
-    let steps = if marks.is_l0() {
-        0
-    } else if marks.is_delta() {
-        1
-    } else {
-        2
+    let steps = match marks.is_delta() {
+        false => 2,
+        true => u32::from(!marks.is_l0()),
     };
     f32::from_bits(heat.to_bits().saturating_add(steps * STEP).min(f32::MAX.to_bits()))
 }

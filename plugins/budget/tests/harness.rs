@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use rstest::rstest;
-use thermocline::policy::NO_CONFIG;
 use thermocline::policy::conformance::Depth;
+use thermocline::policy::{NO_CONFIG, RESIDENT_SET};
 use thermocline_budget::Budget;
 use thermocline_tests::{Answer, Failed, Queue, Subject, Table};
 
@@ -150,7 +150,7 @@ fn an_image_and_its_deltas_are_worth_what_they_serve_together(
     let policy = make(r#"{"floor": 0, "budget_bytes": 52428800, "budget_share": 1}"#);
     let answer = policy.select_with_reasons(&table)?;
     // Alone, the delta would be far ahead of all.
-    assert_eq!(answer.hot(), ["denser", "delta", "image"]);
+    assert_eq!(answer.hot(), ["denser", "image", "delta"]);
     assert_eq!(answer.heat("image"), answer.heat("delta"));
     assert!(answer.reason("image").unwrap().ends_with("with its delta"), "{:?}", answer.reason("image"));
     Ok(())
@@ -388,6 +388,37 @@ fn where_nothing_tells_of_reads_it_is_the_order_of_resident_set(
     // And what is over the budget is known.
     let less = make(r#"{"budget_share": 0.4, "floor": 0}"#).select(&table)?;
     assert_eq!((less.hot(), less.cold()), (vec!["middle", "was hot"], vec!["base", "l0", "known"]));
+    Ok(())
+}
+
+/// Of each kind, in each standing.
+#[rstest]
+fn where_nothing_tells_of_reads_it_answers_as_resident_set_does(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
+    type Standing = fn(Table) -> Table;
+    let standings: [Standing; 5] = [
+        |table| table.resident().visible(),
+        |table| table.visible().inherited(),
+        |table| table.visible().inherited_cold(),
+        |table| table.resident(),
+        |table| table.visible(),
+    ];
+    let mut table = Table::new();
+    for (number, standing) in (0..).zip(standings.into_iter().cycle().take(40)) {
+        let (name, lsn) = (number.to_string(), 100 + 37 * number % 41);
+        table = match number / 5 % 3 {
+            0 => table.image(&name, keys(10 * number..10 * number + 10), lsn),
+            1 => table.delta(&name, keys(10 * number..10 * number + 10), lsn..lsn + 7),
+            _ => table.l0(&name, lsn..lsn + 3),
+        };
+        table = standing(table.size(MIB)).read_at(0);
+    }
+    let (answer, theirs) = (
+        make(r#"{"budget_share": 100, "floor": 0}"#).select(&table)?,
+        Subject::component(RESIDENT_SET, NO_CONFIG)?.select(&table)?,
+    );
+    assert_eq!((answer.hot(), answer.cold()), (theirs.hot(), theirs.cold()));
     Ok(())
 }
 

@@ -101,7 +101,8 @@ impl Policy for Decay {
 thermocline_policy::export!(Decay);
 
 impl Decay {
-    /// All layers fade alike, so that their order stays as it is until one is read. What time alone changes is that the
+    /// All layers fade alike, so that their order stays as it is until one is read, or what was read counts nothing any
+    /// more. What time alone changes is that the
     /// coldest of the hot ones turns cold, and that an inherited one is dropped.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "seconds")]
     fn valid_for(&self, moment: &Moment, coldest: f32, first_dropped_s: u64) -> Option<u64> {

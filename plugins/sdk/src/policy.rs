@@ -1,6 +1,6 @@
 //! The trait that a policy implements, and what it answers with.
 
-use crate::tables::{Layers, Uploads, stalest_first};
+use crate::tables::{Layers, Uploads, oldest_first};
 
 /// A policy: which layers a standby should hold, how hot each is, and whose upload goes first.
 ///
@@ -31,7 +31,7 @@ pub trait Policy: Sized {
     /// A message for operators. The host then ranks as its built-in policy would.
     fn rank_uploads(&self, now: i64, queue: &dyn Uploads) -> Result<Vec<u32>, String> {
         let _ = now;
-        Ok(stalest_first(queue))
+        Ok(oldest_first(queue))
     }
 }
 

@@ -261,3 +261,73 @@ impl<'a> Places<'a> {
 const fn as_f64(number: u64) -> f64 {
     number as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use thermocline_policy::Columns;
+
+    use super::*;
+    use crate::fading::Fading;
+    use crate::note::Call;
+
+    const L1: u8 = Marks::RESIDENT.0 | Marks::VISIBLE.0 | Marks::DELTA.0;
+    const IMAGE: u8 = Marks::RESIDENT.0 | Marks::VISIBLE.0;
+
+    fn words(warmth: &[(f32, bool)]) -> Vec<Word> {
+        warmth.iter().map(|(warmth, l0)| Warmth::new(*warmth, false, *l0).0.to_le_bytes()).collect()
+    }
+
+    /// Two timelines, of which each has an image that stays; before it were L0 layers so warm, and behind it come deltas
+    /// of so many bytes each. What these start with, half a life later.
+    fn compacted(l0s: [&[f32]; 2], deltas: [&[u64]; 2]) -> Vec<f32> {
+        let (mut was, mut stretches, mut table) = (Vec::new(), Vec::new(), Columns::default());
+        for (timeline, (l0s, deltas)) in (0..).zip(l0s.into_iter().zip(deltas)) {
+            let (row, record) = (table.marks.len(), was.len());
+            was.extend(l0s.iter().map(|warmth| (*warmth, true)));
+            was.push((0.0, false));
+            stretches.push(Stretch::Changed { rows: row..row, records: record..record + l0s.len() });
+            stretches.push(Stretch::Kept { row, record: record + l0s.len(), len: 1 });
+            let came = row + 1..row + 1 + deltas.len();
+            stretches.push(Stretch::Changed { rows: came, records: was.len()..was.len() });
+            table.marks.push(IMAGE);
+            table.marks.extend(deltas.iter().map(|_| L1));
+            table.file_sizes.push(1 << 20);
+            table.file_sizes.extend(deltas.iter().map(|bytes| bytes - REQUEST_BYTES));
+            table.timelines.resize(table.marks.len(), timeline);
+        }
+        let rows = table.marks.len();
+        // All have keys of their own.
+        table.key_starts_high = (0..rows as u64).collect();
+        table.access_counts = vec![0; rows];
+        table.access_counts[0] = 1;
+        table.access_times = vec![0; rows];
+        let was_warm = words(&was);
+        let was_numbers = vec![Word::default(); was.len()];
+        let last = Call { at: 100, source: Source::Counts };
+        let was = Was { warm: &was_warm, numbers: &was_numbers, last };
+        let (mut warm, mut numbers) = (vec![Word::default(); rows], vec![Word::default(); rows]);
+        let mut is = Is { warm: &mut warm, numbers: &mut numbers };
+        let fading = Fading::new(60);
+        let moment = Moment { now: 160, until: 160, since_last_s: 60.0, fading, weight: 1.0 };
+        let reads = Reads::of(&table, true);
+        fill(&mut is, &was, &stretches, &moment, &table.marks, &reads, &table);
+        let came = warm.iter().zip(&table.marks).filter(|(_, mark)| **mark == L1);
+        came.map(|(word, _)| note(word).get()).collect()
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn deltas_share_what_the_warmest_l0_layer_leaves() {
+        let came = compacted([&[4.0, 8.0, 2.0], &[]], [&[MIB, 3 * MIB], &[]]);
+        assert_eq!(came, [1.0, 3.0], "half of 8");
+        // However many there were.
+        assert_eq!(compacted([&[8.0], &[]], [&[MIB, 3 * MIB], &[]]), came);
+    }
+
+    #[test]
+    fn a_timeline_has_what_its_own_l0_layers_leave() {
+        assert_eq!(compacted([&[8.0], &[2.0, 2.0]], [&[MIB], &[MIB]]), [4.0, 1.0]);
+        assert_eq!(compacted([&[8.0], &[]], [&[MIB], &[MIB]]), [4.0, 0.0]);
+    }
+}
