@@ -28,20 +28,20 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use thermocline_policy::history::{Stretch, Word};
+use thermocline_policy::history::Word;
 use thermocline_policy::{
     Description, Layers, Marks, Policy, Ranked, Selection, Tenant, Uploads, hottest_first, reasons_wanted,
 };
 use thermocline_warmth::fading::Fading;
 use thermocline_warmth::l0::Lives;
 use thermocline_warmth::note::{Call, Source, Warmth};
-use thermocline_warmth::reads::{Is, Moment, Reads, Was, single};
+use thermocline_warmth::reads::{Moment, Reads, Records, single};
 use thermocline_warmth::{l0, newcomers, reads};
 
 use self::earnings::{Earnings, ORDERS, Order};
 use self::floor::Floor;
 use self::listing::{Class, Classes};
-use self::note::{COLUMNS, Next, Past, VERSION};
+use self::note::{Notes, VERSION};
 use self::reasons::Decided;
 use self::regions::Regions;
 use self::settings::Settings;
@@ -102,14 +102,15 @@ impl Policy for Budget {
     }
 
     fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: &[u8]) -> Result<Selection, String> {
-        let past = Past::read(memory, VERSION).unwrap_or_default();
-        let (mut next, stretches) = {
-            let ids = layers.ids();
-            (Next::new(VERSION, &ids), past.stretches(&ids))
-        };
+        self.select_in_place(tenant, layers, memory.to_vec())
+    }
+
+    fn select_in_place(&self, tenant: &Tenant, layers: &dyn Layers, memory: Vec<u8>) -> Result<Selection, String> {
+        let mut notes = Notes::of(VERSION, memory, &layers.ids());
         let marks = layers.marks();
         let sizes = layers.file_sizes();
-        let warm = Warm::of(&self.settings, tenant, layers, &past, &mut next, &stretches, &marks, &sizes);
+        let warm = Warm::of(&self.settings, tenant, layers, &mut notes, &marks, &sizes);
+        let Notes { mut next, stretches, .. } = notes;
         next.set_fields(note::fields(Call { at: tenant.now, source: warm.source }, &warm.earnings));
         let [was_warm, numbers, ..] = next.columns();
         let now = reads::stamp(tenant.now);
@@ -167,8 +168,7 @@ impl Policy for Budget {
             heats
         });
         let [_, _, _, fitted] = next.columns_mut();
-        fitted.iter_mut().zip(&fits).for_each(|(word, fits)| *word = u32::from(*fits & !IS_KEPT).to_le_bytes());
-        remember(fitted, past.columns()[COLUMNS - 1], &stretches);
+        remember(fitted, &fits);
         let valid_for = [warm.changes_in_s, classes.first_dropped_s].into_iter().min().filter(|in_s| *in_s < u64::MAX);
         let cold_from = u32::try_from(hot.len()).unwrap_or(u32::MAX);
         let rows = hot.into_iter().chain(cold).collect();
@@ -195,49 +195,47 @@ struct Warm {
 }
 
 impl Warm {
-    #[allow(clippy::too_many_arguments, reason = "all that a call starts with")]
     fn of(
         settings: &Settings,
         tenant: &Tenant,
         layers: &dyn Layers,
-        past: &Past<'_>,
-        next: &mut Next,
-        stretches: &[Stretch],
+        notes: &mut Notes,
         marks: &[u8],
         sizes: &[u64],
     ) -> Self {
         let l0s = l0::rows(marks);
         let reads = Reads::of(layers, !l0s.is_empty());
-        let last = Call::of(past.fields());
-        let [was_fast, was_numbers, was_slow, was_fitting] = past.columns();
-        let [fast, numbers, slow, _] = next.columns_mut();
+        let Notes { next, stretches, fields, before } = notes;
+        let [fast, numbers, slow, fitted] = next.columns_mut();
         let (now, fading) = (tenant.now, Fading::new(settings.half_life_s));
         let mut moment = Moment { now, until: now, since_last_s: 0.0, fading, weight: 1.0 };
         let mut earnings = Earnings::default();
-        let (mut read_bytes, mut was_read) = (0, false);
-        if !past.is_empty() {
+        let (mut read_bytes, mut was_read, mut more) = (0, false, Vec::new());
+        if let Some(fields) = *fields {
+            let last = Call::of(fields);
             moment.since_last_s = moment.since(last.at);
-            let more =
-                reads::since_last(&Was { warm: was_fast, numbers: was_numbers, last }, stretches, marks.len(), &reads);
-            let period = Period::of(&more, stretches, was_fitting, sizes);
-            earnings = note::earnings(past.fields());
+            let mut records = Records { warm: fast, numbers };
+            more = reads::since_last(&mut records, last, stretches, &moment, marks, &reads);
+            let period = Period::of(&more, fitted, sizes);
+            earnings = note::earnings(fields);
             earnings.add(period.reads, period.served);
             moment.weight = weight(as_f64(period.reads));
             let left = moment.fading.left(moment.since_last_s);
             earnings.unit = single(f64::from(earnings.unit) * left + moment.weight.recip() * (1.0 - left));
             (read_bytes, was_read) = (period.bytes, period.reads > 0);
         }
-        let slowly = in_the_long_run(settings, &moment, was_read, || match past.is_empty() {
+        let is_first = fields.is_none();
+        let slowly = in_the_long_run(settings, &moment, was_read, || match is_first {
             true => layers.access_times().iter().copied().filter(|time| *time <= now).max(),
             false => None,
         });
+        let [was_fast, _, was_slow, _] = before.columns();
         for (moment, was_warm, warm) in [(&moment, was_fast, &mut *fast), (&slowly, was_slow, &mut *slow)] {
-            let was = Was { warm: was_warm, numbers: was_numbers, last };
-            let mut is = Is { warm, numbers: &mut *numbers };
-            reads::remember(&mut is, &was, stretches, moment, marks, &reads);
-            newcomers::fill(&mut is, &was, stretches, moment, marks, &reads, layers);
+            reads::fade(warm, &more, stretches, moment, marks);
+            let mut records = Records { warm, numbers };
+            newcomers::fill(&mut records, was_warm, stretches, moment, marks, &reads, layers);
         }
-        if past.is_empty() {
+        if is_first {
             // Where only times are known, a layer was read once, however long it has been here.
             if reads.source == Source::Counts {
                 for (fading, warm) in [(moment.fading, &mut *fast), (slowly.fading, &mut *slow)] {
@@ -331,21 +329,18 @@ struct Period {
 
 impl Period {
     #[inline(never)]
-    fn of(more: &[u32], stretches: &[Stretch], fitting: &[Word], sizes: &[u64]) -> Self {
+    fn of(more: &[u32], fitted: &[Word], sizes: &[u64]) -> Self {
         let mut period = Period::default();
         for (reads, size_bytes) in more.iter().zip(sizes) {
             period.reads += u64::from(*reads);
             period.bytes = period.bytes.saturating_add(if *reads > 0 { *size_bytes } else { 0 });
         }
-        for stretch in stretches {
-            let Stretch::Kept { row, record, len } = *stretch else { continue };
-            let more = more.get(row..row + len).unwrap_or_default();
-            for (reads, fits) in more.iter().zip(fitting.get(record..record + len).unwrap_or_default()) {
-                let fits = u32::from_le_bytes(*fits);
-                for (served, order) in period.served.iter_mut().zip(Order::ALL) {
-                    for bit in order.bits() {
-                        *served += u64::from(if fits & bit > 0 { *reads } else { 0 });
-                    }
+        // Of rows that are new, nothing was within a budget.
+        for (reads, fits) in more.iter().zip(fitted) {
+            let fits = u32::from_le_bytes(*fits);
+            for (served, order) in period.served.iter_mut().zip(Order::ALL) {
+                for bit in order.bits() {
+                    *served += u64::from(if fits & bit > 0 { *reads } else { 0 });
                 }
             }
         }
@@ -353,15 +348,12 @@ impl Period {
     }
 }
 
-/// Puts what the records said beside what they say now.
-fn remember(fitted: &mut [Word], was: &[Word], stretches: &[Stretch]) {
-    for stretch in stretches {
-        let Stretch::Kept { row, record, len } = *stretch else { continue };
-        let fitted = fitted.get_mut(row..row + len).unwrap_or_default();
-        for (fitted, was) in fitted.iter_mut().zip(was.get(record..record + len).unwrap_or_default()) {
-            let before = earnings::of_the_call_before(u32::from_le_bytes(*was));
-            *fitted = (u32::from_le_bytes(*fitted) | before).to_le_bytes();
-        }
+/// Puts what the records say now beside what they said.
+#[inline(never)]
+fn remember(fitted: &mut [Word], fits: &[u8]) {
+    for (word, fits) in fitted.iter_mut().zip(fits) {
+        let before = earnings::of_the_call_before(u32::from_le_bytes(*word));
+        *word = (u32::from(*fits & !IS_KEPT) | before).to_le_bytes();
     }
 }
 

@@ -148,7 +148,8 @@ impl Listed {
         let mut others = Others { judge, least, listed };
         let (stretches, rest) = marks.as_chunks::<STRETCH>();
         let (warm, sizes) = (warm.as_chunks::<STRETCH>().0, sizes.as_chunks::<STRETCH>().0);
-        for (first, (marks, (warm, sizes))) in (0..).step_by(STRETCH).zip(stretches.iter().zip(warm.iter().zip(sizes))) {
+        for (first, (marks, (warm, sizes))) in (0..).step_by(STRETCH).zip(stretches.iter().zip(warm.iter().zip(sizes)))
+        {
             let mut heats = [0.0; STRETCH];
             for (slot, (mark, (warm, size_bytes))) in heats.iter_mut().zip(marks.iter().zip(warm.iter().zip(sizes))) {
                 *slot = heat(*mark, warm, *size_bytes);
@@ -160,7 +161,10 @@ impl Listed {
                     *slot = Ranked::new(row, *heat);
                 }
                 hot.extend_from_slice(&ranked);
-                coldest.iter_mut().zip(&heats).for_each(|(least, heat)| *least = if heat < least { *heat } else { *least });
+                coldest
+                    .iter_mut()
+                    .zip(&heats)
+                    .for_each(|(least, heat)| *least = if heat < least { *heat } else { *least });
             } else {
                 hot.extend((first..).zip(marks).filter_map(|(row, mark)| others.hot(row, Marks(*mark))));
             }

@@ -111,7 +111,9 @@ fn find_ties(heats: &[f32], first: usize, ties: &mut Vec<Range<usize>>) {
     for (start, (ones, others)) in (first..).step_by(PAIRS).zip(steps) {
         // Hardly ever one is.
         let tied = match (ones.first_chunk::<PAIRS>(), others.first_chunk::<PAIRS>()) {
-            (Some(ones), Some(others)) => ones.iter().zip(others).fold(false, |tied, (one, other)| tied | (one == other)),
+            (Some(ones), Some(others)) => {
+                ones.iter().zip(others).fold(false, |tied, (one, other)| tied | (one == other))
+            }
             _ => true,
         };
         if !tied {

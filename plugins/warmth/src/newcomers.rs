@@ -27,15 +27,16 @@ use thermocline_policy::{Layers, Marks};
 
 use crate::REQUEST_BYTES;
 use crate::note::{Source, Warmth};
-use crate::reads::{Is, Moment, Reads, Was, single, stamp, waits};
+use crate::reads::{Moment, Reads, Records, single, stamp, waits};
 
 /// A layer at the first call was read so often beside what was counted.
 const FIRST_READS: f64 = 1.0;
 
-/// Fills in the records of rows that had none.
+/// Fills in the records of rows that had none. `was_warm` is how warm all was that had a record at the last call, in the
+/// order of then; empty if nothing is remembered.
 pub fn fill(
-    next: &mut Is<'_>,
-    past: &Was<'_>,
+    records: &mut Records<'_>,
+    was_warm: &[Word],
     stretches: &[Stretch],
     moment: &Moment,
     marks: &[u8],
@@ -52,14 +53,13 @@ pub fn fill(
         return;
     }
     let last_reads = if reads.times.is_empty() { layers.access_times() } else { Cow::Borrowed(&*reads.times) };
-    let Is { warm, numbers } = next;
+    let Records { warm, numbers } = records;
     let mut newcomers = Newcomers { warm, numbers, moment, marks, reads, last_reads: &last_reads };
-    if past.warm.is_empty() {
+    if was_warm.is_empty() {
         came().for_each(|(rows, _)| newcomers.first_seen(rows.clone()));
         return;
     }
     let places = Places::of(layers);
-    let was_warm = past.warm;
     let left = moment.fading.left(moment.since_last_s);
     let compactions = Compactions::of(stretches, was_warm, &newcomers, &places);
     let usual = newcomers.usual(&places);
@@ -268,7 +268,6 @@ mod tests {
 
     use super::*;
     use crate::fading::Fading;
-    use crate::note::Call;
 
     const L1: u8 = Marks::RESIDENT.0 | Marks::VISIBLE.0 | Marks::DELTA.0;
     const IMAGE: u8 = Marks::RESIDENT.0 | Marks::VISIBLE.0;
@@ -302,15 +301,12 @@ mod tests {
         table.access_counts[0] = 1;
         table.access_times = vec![0; rows];
         let was_warm = words(&was);
-        let was_numbers = vec![Word::default(); was.len()];
-        let last = Call { at: 100, source: Source::Counts };
-        let was = Was { warm: &was_warm, numbers: &was_numbers, last };
         let (mut warm, mut numbers) = (vec![Word::default(); rows], vec![Word::default(); rows]);
-        let mut is = Is { warm: &mut warm, numbers: &mut numbers };
+        let mut records = Records { warm: &mut warm, numbers: &mut numbers };
         let fading = Fading::new(60);
         let moment = Moment { now: 160, until: 160, since_last_s: 60.0, fading, weight: 1.0 };
         let reads = Reads::of(&table, true);
-        fill(&mut is, &was, &stretches, &moment, &table.marks, &reads, &table);
+        fill(&mut records, &was_warm, &stretches, &moment, &table.marks, &reads, &table);
         let came = warm.iter().zip(&table.marks).filter(|(_, mark)| **mark == L1);
         came.map(|(word, _)| note(word).get()).collect()
     }
