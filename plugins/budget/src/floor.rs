@@ -6,7 +6,6 @@
 //! them, it gets this one all the same. They are a few images; a timeline that has none of them here gets its newest
 //! images instead.
 
-use std::cmp::Reverse;
 use std::ops::Range;
 
 use thermocline_policy::{Layers, Marks};
@@ -118,18 +117,25 @@ impl Asked {
         };
         let mut picked = Vec::new();
         if *size_bytes > room_bytes && *size_bytes <= budget_bytes {
-            picked.push((Reverse(*score), *first));
+            picked.push(place(*score, *first));
         } else {
-            fits::each(&self.scores, &self.sizes, room_bytes, |nth, fits| {
-                if let (true, Some(row), Some(score)) = (fits, self.rows.get(nth), self.scores.get(nth)) {
-                    picked.push((Reverse(*score), *row));
+            fits::each(&self.scores, &self.sizes, room_bytes, |nth| {
+                if let (Some(row), Some(score)) = (self.rows.get(nth), self.scores.get(nth)) {
+                    picked.push(place(*score, *row));
                 }
             });
             picked.sort_unstable();
         }
-        let starts = picked.iter().take_while(|(Reverse(score), _)| score & STARTS > 0).count();
-        Floor { rows: picked.into_iter().map(|(_, row)| row).collect(), starts }
+        let starts = picked.partition_point(|picked| *picked < place(STARTS - 1, 0));
+        #[allow(clippy::cast_possible_truncation, reason = "the row is what is wanted")]
+        let rows = picked.into_iter().map(|picked| picked as u32).collect();
+        Floor { rows, starts }
     }
+}
+
+/// The highest score is first, and of equals the first of the table.
+const fn place(score: u32, row: u32) -> u64 {
+    ((!score) as u64) << u32::BITS | row as u64
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod fits;
 mod floor;
 mod listing;
 mod note;
+mod orders;
 mod reasons;
 mod regions;
 mod scores;
@@ -39,9 +40,11 @@ use thermocline_warmth::reads::{Moment, Reads, Records, single};
 use thermocline_warmth::{l0, newcomers, reads};
 
 use self::earnings::{Earnings, ORDERS, Order};
+use self::fits::STRETCH;
 use self::floor::Floor;
 use self::listing::{Class, Classes};
 use self::note::{Notes, VERSION};
+use self::orders::{IS_KEPT, Orders};
 use self::reasons::Decided;
 use self::regions::Regions;
 use self::settings::Settings;
@@ -61,20 +64,6 @@ const SLOW_SHARE: f64 = 0.15;
 
 /// What is read of late matters to the order until it expects less than this share of the reads.
 const MATTERS: f64 = 0.01;
-
-/// By the order of what was not read for longest, the bytes that were read in the last period, divided by this, are
-/// skipped: a failover comes half a period later on average, and has been read by then what is next.
-const SKIPPED_DIVISOR: u64 = 2;
-
-/// By the orders that go by the last read, the share of the budget that goes to what bytes are worth most all the same:
-/// between two reports, a tenant that reads everything now and then lives on little.
-const KEPT_SHARE: f64 = 0.2;
-
-/// Among the bits of a row's orders: it is of that share.
-const IS_KEPT: u8 = 1 << ORDERS;
-
-/// More than any age has.
-const KEPT_TURN: f32 = (1_u64 << 33) as f32;
 
 const HOUR_S: f64 = 3600.0;
 const MIB: f64 = (1 << 20) as f64;
@@ -120,11 +109,11 @@ impl Policy for Budget {
         let starts = [&*starts[0], &*starts[1]];
         let lsn_ends = layers.lsn_ends();
         let regions = Regions::of(layers, &marks, &classes.of, &warm.expected, &sizes, starts, &lsn_ends);
-        let orders = Orders {
+        let mut orders = Orders {
             by_lsn: scores::by_lsn(&classes.of, &marks, &lsn_ends),
             by_age: scores::by_age(&classes.of, &layers.access_times(), tenant.now),
             by_worth: scores::by_worth(&classes.of, &regions.worth),
-            skipped_bytes: warm.read_bytes / SKIPPED_DIVISOR,
+            read_bytes: warm.read_bytes,
         };
         let fits = orders.fits(&sizes, classes.budget_bytes);
 
@@ -132,13 +121,16 @@ impl Policy for Budget {
         let room_bytes = [floor_bytes, classes.budget_bytes];
         let floor = Floor::of(layers, &marks, &classes.of, &sizes, starts, &regions.worth, &orders.by_lsn, room_bytes);
         let deciding = if warm.source == Source::Nothing { Order::Newest } else { warm.earnings.deciding };
-        let heat = |row: usize, mark: u8| match deciding {
-            Order::Worth => images_first(regions.worth.get(row).copied().unwrap_or_default(), Marks(mark)),
+        let worth_of = |mark: u8, worth: &f32| images_first(*worth, Marks(mark));
+        let ranked = match deciding {
+            Order::Worth => ranked(&marks, &classes.of, &floor.rows, &regions.worth, worth_of),
             // What is equally hot is listed newest first.
-            Order::Newest => l0::by_kind(Marks(mark)),
-            Order::Ahead | Order::LeastRecent => images_first(orders.turn(deciding, row, &fits), Marks(mark)),
+            Order::Newest => ranked(&marks, &classes.of, &floor.rows, &marks, |mark, _| l0::by_kind(Marks(mark))),
+            Order::Ahead | Order::LeastRecent => {
+                ranked(&marks, &classes.of, &floor.rows, &orders.turns(deciding, &fits), worth_of)
+            }
         };
-        let ranked = ranked(&marks, &classes.of, &floor.rows, heat);
+        drop(orders);
         let order = hottest_first(ranked.wanted, ranked.known, || &*lsn_ends);
         let wanted = order.rows.get(..order.cold_from as usize).unwrap_or_default();
         let (hot, mut cold) = within(&floor.rows, wanted, &sizes, &regions.image_of, classes.budget_bytes);
@@ -284,9 +276,16 @@ fn weight(reads: f64) -> f64 {
     WEIGHED_READS / (reads + WEIGHED_READS)
 }
 
+/// In as many parts as a processor adds up at a time.
 #[inline(never)]
 fn sum(warm: &[Word]) -> f64 {
-    warm.iter().map(|word| f64::from(Warmth(u32::from_le_bytes(*word)).get())).sum()
+    let warmth = |word: &Word| f64::from(Warmth(u32::from_le_bytes(*word)).get());
+    let (stretches, rest) = warm.as_chunks::<STRETCH>();
+    let mut sums = [0.0; STRETCH];
+    for stretch in stretches {
+        sums.iter_mut().zip(stretch).for_each(|(sum, word)| *sum += warmth(word));
+    }
+    sums.into_iter().chain(rest.iter().map(warmth)).sum()
 }
 
 /// A layer that is resident only for a short time is not read less than others: it is as warm as it will be if it is read
@@ -331,20 +330,27 @@ impl Period {
     #[inline(never)]
     fn of(more: &[u32], fitted: &[Word], sizes: &[u64]) -> Self {
         let mut period = Period::default();
-        for (reads, size_bytes) in more.iter().zip(sizes) {
-            period.reads += u64::from(*reads);
-            period.bytes = period.bytes.saturating_add(if *reads > 0 { *size_bytes } else { 0 });
-        }
-        // Of rows that are new, nothing was within a budget.
-        for (reads, fits) in more.iter().zip(fitted) {
-            let fits = u32::from_le_bytes(*fits);
-            for (served, order) in period.served.iter_mut().zip(Order::ALL) {
-                for bit in order.bits() {
-                    *served += u64::from(if fits & bit > 0 { *reads } else { 0 });
-                }
+        let rows = more.chunks(STRETCH).zip(fitted.chunks(STRETCH).zip(sizes.chunks(STRETCH)));
+        for (more, (fitted, sizes)) in rows {
+            // Most rows were not read.
+            if more.iter().fold(0, |any, reads| any | reads) > 0 {
+                period.add(more, fitted, sizes);
             }
         }
         period
+    }
+
+    fn add(&mut self, more: &[u32], fitted: &[Word], sizes: &[u64]) {
+        for (reads, (fits, size_bytes)) in more.iter().zip(fitted.iter().zip(sizes)).filter(|(reads, _)| **reads > 0) {
+            // Of rows that are new, nothing was within a budget.
+            let (reads, fits) = (u64::from(*reads), u32::from_le_bytes(*fits));
+            self.reads += reads;
+            self.bytes = self.bytes.saturating_add(*size_bytes);
+            for (served, order) in self.served.iter_mut().zip(Order::ALL) {
+                let calls = order.bits().into_iter().filter(|bit| fits & bit > 0).count();
+                *served += reads * calls as u64;
+            }
+        }
     }
 }
 
@@ -357,86 +363,50 @@ fn remember(fitted: &mut [Word], fits: &[u8]) {
     }
 }
 
-/// Where each layer stands in each order.
-struct Orders {
-    by_worth: Vec<u32>,
-    by_lsn: Vec<u32>,
-    by_age: Vec<u32>,
-    /// Of those that were not read for longest.
-    skipped_bytes: u64,
-}
-
-impl Orders {
-    /// Of each row, the orders in which it is within the budget.
-    fn fits(&self, sizes: &[u64], budget_bytes: u64) -> Vec<u8> {
-        let mut fits = vec![0_u8; sizes.len()];
-        let mut set = |scores: &[u32], room_bytes: u64, order: Order| {
-            fits::each(scores, sizes, room_bytes, |row, within| {
-                if let Some(fits) = fits.get_mut(row) {
-                    *fits |= u8::from(within) << order.index();
-                }
-            });
-        };
-        set(&self.by_worth, budget_bytes, Order::Worth);
-        set(&self.by_lsn, budget_bytes, Order::Newest);
-        // What goes by the last read has what bytes are worth most before it.
-        let kept_bytes = listing::share_of(KEPT_SHARE, budget_bytes);
-        let rest_bytes = budget_bytes.saturating_sub(kept_bytes);
-        let mut by_age = self.by_age.clone();
-        fits::each(&self.by_worth, sizes, kept_bytes, |row, within| {
-            if let Some(age) = by_age.get_mut(row).filter(|_| within) {
-                *age = fits::NO_SCORE;
-            }
-        });
-        set(&by_age, rest_bytes, Order::LeastRecent);
-        set(&by_age, self.skipped_bytes.saturating_add(rest_bytes), Order::Ahead);
-        fits::each(&by_age, sizes, self.skipped_bytes, |row, skipped| {
-            if let Some(fits) = fits.get_mut(row) {
-                *fits &= !(u8::from(skipped) << Order::Ahead.index());
-            }
-        });
-        for ((fits, age), worth) in fits.iter_mut().zip(&by_age).zip(&self.by_worth) {
-            if *age == fits::NO_SCORE && *worth != fits::NO_SCORE {
-                *fits |= 1 << Order::Ahead.index() | 1 << Order::LeastRecent.index() | IS_KEPT;
-            }
-        }
-        fits
-    }
-
-    /// When a row has its turn, by the order of what was not read for longest: the more, the earlier.
-    #[allow(clippy::cast_precision_loss, reason = "to six digits")]
-    fn turn(&self, order: Order, row: usize, fits: &[u8]) -> f32 {
-        let fits = fits.get(row).copied().unwrap_or_default();
-        if fits & IS_KEPT > 0 {
-            return KEPT_TURN + self.by_worth.get(row).copied().unwrap_or_default() as f32;
-        }
-        if fits >> order.index() & 1 > 0 { self.by_age.get(row).copied().unwrap_or_default() as f32 } else { 0.0 }
-    }
-}
-
 /// Rows to be put in order.
 struct ToRank {
     wanted: Vec<Ranked>,
     known: Vec<Ranked>,
 }
 
-/// All but those of the floor, which have their order.
-fn ranked(marks: &[u8], classes: &[Class], floor: &[u32], heat: impl Fn(usize, u8) -> f32) -> ToRank {
-    let mut ranked = ToRank { wanted: Vec::with_capacity(marks.len()), known: Vec::new() };
-    let mut in_floor: Vec<u32> = floor.to_vec();
-    in_floor.sort_unstable();
-    let mut in_floor = in_floor.into_iter().peekable();
-    for (row, (mark, class)) in (0..).zip(marks.iter().zip(classes)) {
-        if in_floor.next_if_eq(&row).is_some() {
-            continue;
-        }
-        match class {
-            Class::Wanted => ranked.wanted.push(Ranked::new(row, heat(row as usize, *mark))),
-            Class::Known => ranked.known.push(Ranked::new(row, heat(row as usize, *mark))),
-            Class::Unlisted | Class::Dropped => {}
+/// All but those of the floor, which have their order, by what `heat` makes of their marks and entries of a column.
+fn ranked<T>(
+    marks: &[u8],
+    classes: &[Class],
+    floor: &[u32],
+    column: &[T],
+    heat: impl Fn(u8, &T) -> f32 + Copy,
+) -> ToRank {
+    let mut classes = classes.to_vec();
+    for row in floor {
+        if let Some(class) = classes.get_mut(*row as usize) {
+            *class = Class::Unlisted;
         }
     }
-    ranked
+    let rows = || (0..).zip(marks.iter().zip(&classes).zip(column));
+    let known = rows().filter(|(_, ((_, class), _))| **class == Class::Known);
+    let known = known.map(|(row, ((mark, _), entry))| Ranked::new(row, heat(*mark, entry))).collect();
+    ToRank { wanted: wanted(marks, &classes, column, heat), known }
+}
+
+/// Those that are to be downloaded.
+#[inline(never)]
+fn wanted<T>(marks: &[u8], classes: &[Class], column: &[T], heat: impl Fn(u8, &T) -> f32) -> Vec<Ranked> {
+    let mut wanted = Vec::with_capacity(marks.len());
+    let rows = classes.chunks(STRETCH).zip(marks.chunks(STRETCH).zip(column.chunks(STRETCH)));
+    for (first, (classes, (marks, column))) in (0..).step_by(STRETCH).zip(rows) {
+        let mut stretch = [Ranked::new(0, 0.0); STRETCH];
+        for ((row, slot), (mark, entry)) in (first..).zip(&mut stretch).zip(marks.iter().zip(column)) {
+            *slot = Ranked::new(row, heat(*mark, entry));
+        }
+        if classes.len() == STRETCH && classes.iter().fold(true, |all, class| all & (*class == Class::Wanted)) {
+            wanted.extend_from_slice(&stretch);
+        } else {
+            wanted
+                .extend(stretch.iter().zip(classes).filter(|(_, class)| **class == Class::Wanted).map(|(row, _)| *row));
+        }
+    }
+    wanted
 }
 
 /// Among equals images are first, so that no delta is within a budget that ends before its image, and L0 deltas last:
@@ -452,6 +422,7 @@ fn images_first(heat: f32, marks: Marks) -> f32 {
 
 /// Rows that are within the budget, and those that are not: each takes its place, if there is still room for it. A delta
 /// whose image found none serves nobody.
+#[inline(never)]
 fn within(floor: &[u32], wanted: &[u32], sizes: &[u64], image_of: &[u32], mut room_bytes: u64) -> (Vec<u32>, Vec<u32>) {
     let (mut hot, mut cold) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
     // Until something finds no room, nothing is looked up.
@@ -479,17 +450,16 @@ fn within(floor: &[u32], wanted: &[u32], sizes: &[u64], image_of: &[u32], mut ro
 }
 
 /// Heats of rows in their order: each is as hot as the hottest behind it.
+#[inline(never)]
 fn falling(rows: &[u32], worth: &[f32], scale: f32) -> Vec<f32> {
     let mut hottest = 0.0_f32;
-    let mut heats: Vec<_> = rows
-        .iter()
-        .rev()
-        .map(|row| {
-            let heat = worth.get(*row as usize).map_or(0.0, |worth| worth * scale);
-            hottest = hottest.max(heat.min(f32::MAX));
-            hottest
-        })
-        .collect();
-    heats.reverse();
+    let mut heats = vec![0.0; rows.len()];
+    for (slot, row) in heats.iter_mut().zip(rows).rev() {
+        let heat = worth.get(*row as usize).map_or(0.0, |worth| worth * scale);
+        // Comparisons, since the functions for it are calls in WebAssembly.
+        let heat = if heat < f32::MAX { heat } else { f32::MAX };
+        hottest = if heat > hottest { heat } else { hottest };
+        *slot = hottest;
+    }
     heats
 }

@@ -36,6 +36,7 @@ impl Classes {
     /// The budget is a share of what is here or waited for, hot or cold: what the location before had, and so the same
     /// before, while and after it comes. A location that was just attached has nothing on its disk, and must not tell
     /// its standbys to forget everything.
+    #[inline(never)]
     pub(crate) fn of(
         settings: &Settings,
         now: u32,

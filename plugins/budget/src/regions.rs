@@ -73,16 +73,13 @@ fn key([high, low]: [&[u64]; 2], row: usize) -> Key {
     (part(high), part(low))
 }
 
-/// An image.
+/// An image. There may be as many as layers, so that their keys are kept once for all that have the same.
 struct Image {
-    row: usize,
-    timeline: u32,
-    start: Key,
-    end: Key,
     lsn_end: u64,
-    /// Of the deltas above it.
-    through: f32,
+    row: u32,
     links: u32,
+    /// Reads of the deltas above it.
+    through: f32,
 }
 
 /// A delta's part in a region.
@@ -92,12 +89,8 @@ struct Link {
     delta: u32,
     reads: f32,
     bytes: f32,
-}
-
-impl Link {
-    fn density(&self) -> f32 {
-        self.reads / self.bytes
-    }
+    /// Reads for a byte.
+    density: f32,
 }
 
 /// What a layer costs to fetch.
@@ -126,13 +119,15 @@ impl Regions {
         }
         let (timelines, ends_high, ends_low) = (layers.timelines(), layers.key_ends_high(), layers.key_ends_low());
         let keys = Keys { timelines: &timelines, starts, ends: [&ends_high, &ends_low], lsn_ends };
-        let mut images = images(&keys, marks, classes);
-        let links = links(&keys, marks, classes, expected, sizes, &mut images);
+        let (mut images, stacks) = images(&keys, marks, classes);
+        let links = links(&keys, marks, classes, expected, sizes, &mut images, stacks);
+        drop((timelines, ends_high, ends_low));
         regions.join(&images, &links, expected, sizes);
         regions
     }
 
     /// Makes blocks of images and deltas.
+    #[inline(never)]
     fn join(&mut self, images: &[Image], links: &[Link], expected: &[f32], sizes: &[u64]) {
         if links.is_empty() {
             return;
@@ -151,15 +146,18 @@ impl Regions {
             if own.is_empty() {
                 continue;
             }
-            own.sort_unstable_by(|one, other| {
-                other.density().total_cmp(&one.density()).then(one.delta.cmp(&other.delta))
-            });
-            let at = |column: &[f32]| column.get(image.row).copied().unwrap_or_default();
-            let mut reads = (at(expected) - image.through).max(0.0);
-            let mut bytes = cost(sizes.get(image.row).copied().unwrap_or_default());
+            if own.len() > 1 {
+                own.sort_unstable_by(|one, other| {
+                    other.density.total_cmp(&one.density).then(one.delta.cmp(&other.delta))
+                });
+            }
+            let row = image.row as usize;
+            let beside = expected.get(row).copied().unwrap_or_default() - image.through;
+            let mut reads = if beside > 0.0 { beside } else { 0.0 };
+            let mut bytes = cost(sizes.get(row).copied().unwrap_or_default());
             let mut deltas = 0;
             for link in own.iter() {
-                if link.density() <= reads / bytes {
+                if link.density <= reads / bytes {
                     break;
                 }
                 reads += link.reads;
@@ -167,21 +165,21 @@ impl Regions {
                 deltas += 1;
             }
             let block = reads / bytes;
-            if let Some(worth) = self.worth.get_mut(image.row) {
+            if let Some(worth) = self.worth.get_mut(row) {
                 *worth = block;
             }
             for (place, link) in own.iter().enumerate() {
-                let own = if place < deltas { block } else { link.density() };
+                let own = if place < deltas { block } else { link.density };
                 let delta = link.delta as usize;
                 if let (Some(worth), Some(needs)) = (self.worth.get_mut(delta), self.image_of.get_mut(delta)) {
                     // Of several images, the one whose reads it is worth most for.
                     if own > *worth || *needs == NO_IMAGE {
-                        (*worth, *needs) = (own, number(image.row));
+                        (*worth, *needs) = (own, image.row);
                     }
                 }
             }
             if deltas > 0 {
-                self.joined.push((number(image.row), number(deltas)));
+                self.joined.push((image.row, number(deltas)));
             }
         }
     }
@@ -192,45 +190,38 @@ fn alone(expected: &[f32], sizes: &[u64]) -> Vec<f32> {
     expected.iter().zip(sizes).map(|(expected, size_bytes)| expected / cost(*size_bytes)).collect()
 }
 
-#[inline(never)]
-fn images(keys: &Keys<'_>, marks: &[u8], classes: &[Class]) -> Vec<Image> {
-    let mut images: Vec<Image> = Vec::new();
-    for (row, (mark, class)) in marks.iter().zip(classes).enumerate() {
-        if *class != Class::Wanted || Marks(*mark).is_delta() {
-            continue;
-        }
-        let (timeline, start, end, lsn_end) = (keys.timeline(row), keys.start(row), keys.end(row), keys.lsn_end(row));
-        images.push(Image { row, timeline, start, end, lsn_end, through: 0.0, links: 0 });
-    }
-    images
-}
-
 /// Images of the same keys, next to each other in the table, the oldest first.
 struct Stack {
     timeline: u32,
     start: Key,
     end: Key,
     images: Range<usize>,
+    /// So many of them were below the delta that asked last.
+    below: usize,
 }
 
-fn stacks(images: &[Image]) -> Vec<Stack> {
+/// All images that are wanted, and their stacks.
+#[inline(never)]
+fn images(keys: &Keys<'_>, marks: &[u8], classes: &[Class]) -> (Vec<Image>, Vec<Stack>) {
+    let wanted = |(mark, class): (&u8, &Class)| *class == Class::Wanted && !Marks(*mark).is_delta();
+    let mut images: Vec<Image> = Vec::with_capacity(marks.iter().zip(classes).filter(|row| wanted(*row)).count());
     let mut stacks: Vec<Stack> = Vec::new();
-    for (place, image) in images.iter().enumerate() {
-        let Image { timeline, start, end, .. } = *image;
+    for (row, _) in marks.iter().zip(classes).enumerate().filter(|(_, row)| wanted(*row)) {
+        let (timeline, start, end) = (keys.timeline(row), keys.start(row), keys.end(row));
+        let next = images.len()..images.len() + 1;
+        images.push(Image { lsn_end: keys.lsn_end(row), row: number(row), links: 0, through: 0.0 });
         match stacks.last_mut() {
-            Some(last) if (last.timeline, last.start, last.end) == (timeline, start, end) => {
-                last.images.end = place + 1
-            }
-            _ => stacks.push(Stack { timeline, start, end, images: place..place + 1 }),
+            Some(last) if (last.timeline, last.start, last.end) == (timeline, start, end) => last.images.end = next.end,
+            _ => stacks.push(Stack { timeline, start, end, images: next, below: 0 }),
         }
     }
-    stacks
+    (images, stacks)
 }
 
 /// The images that a delta is over, for deltas in the order of the table: of timelines and key starts, so that what lies
 /// wholly before one lies before the next, too.
-struct Below<'a> {
-    stacks: &'a [Stack],
+struct Below {
+    stacks: Vec<Stack>,
     timeline: u32,
     /// Stacks from here on start behind the delta's first key.
     next: usize,
@@ -240,7 +231,7 @@ struct Below<'a> {
     found: Vec<(usize, u64)>,
 }
 
-impl Below<'_> {
+impl Below {
     /// Finds them for a delta. They are none where they are too many.
     fn find(&mut self, images: &[Image], timeline: u32, [start, end]: [Key; 2], lsn_end: u64) -> &[(usize, u64)] {
         let Below { stacks, open, found, .. } = self;
@@ -261,13 +252,14 @@ impl Below<'_> {
         found.clear();
         // Of what holds all keys of the delta, the newest hides what is older.
         let mut whole = 0;
-        for stack in open.iter().filter_map(|place| stacks.get(*place)) {
+        for place in open.iter() {
+            let Some(stack) = stacks.get_mut(*place) else { continue };
             let newest = stack.newest_below(images, lsn_end);
             whole = whole.max(newest.filter(|_| stack.end >= end).map_or(0, |(_, lsn_end)| lsn_end));
             found.extend(newest);
         }
-        let behind = stacks.get(self.next..).unwrap_or_default();
-        let behind = behind.iter().take_while(|stack| stack.timeline == timeline && stack.start < end);
+        let behind = stacks.get_mut(self.next..).unwrap_or_default();
+        let behind = behind.iter_mut().take_while(|stack| stack.timeline == timeline && stack.start < end);
         for (seen, stack) in behind.enumerate() {
             if seen == MOST_IMAGES {
                 return &[];
@@ -281,10 +273,20 @@ impl Below<'_> {
 
 impl Stack {
     /// The image that a read goes on to that comes from a delta with this LSN end, and its own.
-    fn newest_below(&self, images: &[Image], lsn_end: u64) -> Option<(usize, u64)> {
+    fn newest_below(&mut self, images: &[Image], lsn_end: u64) -> Option<(usize, u64)> {
         let stack = images.get(self.images.clone())?;
-        let older = stack.partition_point(|image| image.lsn_end < lsn_end).checked_sub(1)?;
-        stack.get(older).map(|image| (self.images.start + older, image.lsn_end))
+        let is_below = |place: usize| stack.get(place).is_some_and(|image| image.lsn_end < lsn_end);
+        let is_right = |below: usize| !is_below(below) && below.checked_sub(1).is_none_or(is_below);
+        // Deltas of the same keys come in the order of their LSNs.
+        if !is_right(self.below) {
+            let next = self.below + 1;
+            self.below = match is_right(next) {
+                true => next,
+                false => stack.partition_point(|image| image.lsn_end < lsn_end),
+            };
+        }
+        let newest = self.below.checked_sub(1)?;
+        stack.get(newest).map(|image| (self.images.start + newest, image.lsn_end))
     }
 }
 
@@ -296,32 +298,31 @@ fn links(
     expected: &[f32],
     sizes: &[u64],
     images: &mut [Image],
+    stacks: Vec<Stack>,
 ) -> Vec<Link> {
-    let mut links = Vec::new();
-    let stacks = stacks(images);
-    let mut below = Below { stacks: &stacks, timeline: 0, next: 0, open: Vec::new(), found: Vec::new() };
+    let joins = |mark: &u8| Marks(*mark).is_delta() && !Marks(*mark).is_l0();
+    // Most deltas are over one image.
+    let mut links = Vec::with_capacity(marks.iter().filter(|mark| joins(mark)).count());
+    let mut below = Below { stacks, timeline: 0, next: 0, open: Vec::new(), found: Vec::new() };
     let rows = marks.iter().zip(classes).zip(expected.iter().zip(sizes)).enumerate();
     for (row, ((mark, class), (reads, size_bytes))) in rows {
-        let marks = Marks(*mark);
-        if *class != Class::Wanted || !marks.is_delta() || marks.is_l0() {
+        if *class != Class::Wanted || !joins(mark) {
             continue;
         }
         let found = below.find(images, keys.timeline(row), [keys.start(row), keys.end(row)], keys.lsn_end(row));
-        let read =
-            |place: usize| images.get(place).and_then(|image| expected.get(image.row)).copied().unwrap_or_default();
+        let read = |place: usize| {
+            images.get(place).and_then(|image| expected.get(image.row as usize)).copied().unwrap_or_default()
+        };
         let through: f32 = found.iter().map(|(place, _)| read(*place)).sum();
         #[allow(clippy::cast_precision_loss, reason = "sixteen at most")]
         let even = 1.0 / found.len().max(1) as f32;
         let first = links.len();
         links.extend(found.iter().map(|(place, _)| {
             let share = if through > 0.0 { read(*place) / through } else { even };
-            Link {
-                image: number(*place),
-                delta: number(row),
-                reads: reads * share,
-                // Where the delta has no part in the reads, its bytes are still none of this image's.
-                bytes: (cost(*size_bytes) * share).max(1.0),
-            }
+            // Where the delta has no part in the reads, its bytes are still none of this image's.
+            let (reads, bytes) = (reads * share, cost(*size_bytes) * share);
+            let bytes = if bytes > 1.0 { bytes } else { 1.0 };
+            Link { image: number(*place), delta: number(row), reads, bytes, density: reads / bytes }
         }));
         for link in links.get(first..).unwrap_or_default() {
             if let Some(image) = images.get_mut(link.image as usize) {
