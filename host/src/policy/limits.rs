@@ -87,7 +87,7 @@ impl Default for Limits {
             reasons_bytes: 16 << 20,
             concurrent_calls: cores.clamp(Self::MIN_CALLS, Self::MAX_CALLS),
             wait: Duration::from_secs(30),
-            warm_bytes: 4 << 20,
+            warm_bytes: 8 << 20,
         }
     }
 }

@@ -133,15 +133,13 @@ fn ends_of_few<const BUDGETS: usize>(scores: &[u32], sizes: &[u64], rooms_bytes:
 }
 
 impl End {
-    /// Whether the next row is within the budget.
+    /// Whether the next row is within the budget. Without branches, which would be mispredicted where many have one score.
     #[inline(always)]
     fn takes(&mut self, score: u32, size_bytes: u64) -> bool {
         let prefix = score >> DROPPED_BITS;
-        if prefix == self.prefix && score != NO_SCORE && size_bytes <= self.room_bytes {
-            self.room_bytes -= size_bytes;
-            return true;
-        }
-        prefix > self.prefix
+        let is_last = (prefix == self.prefix) & (score != NO_SCORE) & (size_bytes <= self.room_bytes);
+        self.room_bytes -= if is_last { size_bytes } else { 0 };
+        (prefix > self.prefix) | is_last
     }
 
     /// Which of the next rows are within the budget: 1, or 0.
@@ -155,16 +153,13 @@ impl End {
             at_the_end |= (prefix == self.prefix) & (*score != NO_SCORE);
         }
         if at_the_end {
-            self.takes_one_by_one(scores, sizes, &mut taken);
+            let mut end = *self;
+            for (taken, (score, size_bytes)) in taken.iter_mut().zip(scores.iter().zip(sizes)) {
+                *taken = u8::from(end.takes(*score, *size_bytes));
+            }
+            *self = end;
         }
         taken
-    }
-
-    #[inline(never)]
-    fn takes_one_by_one(&mut self, scores: &[u32], sizes: &[u64], taken: &mut [u8]) {
-        for (taken, (score, size_bytes)) in taken.iter_mut().zip(scores.iter().zip(sizes)) {
-            *taken = u8::from(self.takes(*score, *size_bytes));
-        }
     }
 }
 

@@ -393,19 +393,25 @@ fn ranked<T>(
 #[inline(never)]
 fn wanted<T>(marks: &[u8], classes: &[Class], column: &[T], heat: impl Fn(u8, &T) -> f32) -> Vec<Ranked> {
     let mut wanted = Vec::with_capacity(marks.len());
-    let rows = classes.chunks(STRETCH).zip(marks.chunks(STRETCH).zip(column.chunks(STRETCH)));
-    for (first, (classes, (marks, column))) in (0..).step_by(STRETCH).zip(rows) {
+    let ((classes, last_classes), (marks, last_marks)) = (classes.as_chunks::<STRETCH>(), marks.as_chunks::<STRETCH>());
+    let (column, last_column) = column.as_chunks::<STRETCH>();
+    let mut first = 0;
+    for (classes, (marks, column)) in classes.iter().zip(marks.iter().zip(column)) {
         let mut stretch = [Ranked::new(0, 0.0); STRETCH];
         for ((row, slot), (mark, entry)) in (first..).zip(&mut stretch).zip(marks.iter().zip(column)) {
             *slot = Ranked::new(row, heat(*mark, entry));
         }
-        if classes.len() == STRETCH && classes.iter().fold(true, |all, class| all & (*class == Class::Wanted)) {
+        if classes.iter().fold(true, |all, class| all & (*class == Class::Wanted)) {
             wanted.extend_from_slice(&stretch);
         } else {
-            wanted
-                .extend(stretch.iter().zip(classes).filter(|(_, class)| **class == Class::Wanted).map(|(row, _)| *row));
+            let rows = stretch.iter().zip(classes).filter(|(_, class)| **class == Class::Wanted);
+            wanted.extend(rows.map(|(row, _)| *row));
         }
+        first += const { STRETCH as u32 };
     }
+    let rows = (first..).zip(last_classes.iter().zip(last_marks.iter().zip(last_column)));
+    let rows = rows.filter(|(_, (class, _))| **class == Class::Wanted);
+    wanted.extend(rows.map(|(row, (_, (mark, entry)))| Ranked::new(row, heat(*mark, entry))));
     wanted
 }
 

@@ -223,6 +223,7 @@ fn images(keys: &Keys<'_>, marks: &[u8], classes: &[Class]) -> (Vec<Image>, Vec<
 struct Below {
     stacks: Vec<Stack>,
     timeline: u32,
+    keys: [Key; 2],
     /// Stacks from here on start behind the delta's first key.
     next: usize,
     /// Those before that reach it: hardly ever more than one or two, and [`MOST_IMAGES`] at most.
@@ -233,22 +234,13 @@ struct Below {
 
 impl Below {
     /// Finds them for a delta. They are none where they are too many.
-    fn find(&mut self, images: &[Image], timeline: u32, [start, end]: [Key; 2], lsn_end: u64) -> &[(usize, u64)] {
+    fn find(&mut self, images: &[Image], timeline: u32, keys: [Key; 2], lsn_end: u64) -> &[(usize, u64)] {
+        // Most deltas have the keys of the one before.
+        if (self.timeline, self.keys) != (timeline, keys) {
+            self.move_to(timeline, keys);
+        }
         let Below { stacks, open, found, .. } = self;
-        if self.timeline != timeline {
-            self.timeline = timeline;
-            open.clear();
-        }
-        open.retain(|place| stacks.get(*place).is_some_and(|stack| stack.end > start));
-        while let Some(stack) = stacks.get(self.next).filter(|stack| (stack.timeline, stack.start) <= (timeline, start))
-        {
-            if stack.timeline == timeline && stack.end > start {
-                open.push(self.next);
-            }
-            self.next += 1;
-        }
-        // The narrowest start last, and are of more use.
-        open.drain(..open.len().saturating_sub(MOST_IMAGES));
+        let [_, end] = keys;
         found.clear();
         // Of what holds all keys of the delta, the newest hides what is older.
         let mut whole = 0;
@@ -266,8 +258,31 @@ impl Below {
             }
             found.extend(stack.newest_below(images, lsn_end));
         }
-        found.retain(|(_, lsn_end)| *lsn_end >= whole);
+        if found.len() > 1 {
+            found.retain(|(_, lsn_end)| *lsn_end >= whole);
+        }
         if found.len() > MOST_IMAGES { &[] } else { found }
+    }
+
+    /// To deltas of these keys.
+    fn move_to(&mut self, timeline: u32, keys: [Key; 2]) {
+        let Below { stacks, open, .. } = self;
+        let [start, _] = keys;
+        if self.timeline != timeline {
+            self.timeline = timeline;
+            open.clear();
+        }
+        self.keys = keys;
+        open.retain(|place| stacks.get(*place).is_some_and(|stack| stack.end > start));
+        while let Some(stack) = stacks.get(self.next).filter(|stack| (stack.timeline, stack.start) <= (timeline, start))
+        {
+            if stack.timeline == timeline && stack.end > start {
+                open.push(self.next);
+            }
+            self.next += 1;
+        }
+        // The narrowest start last, and are of more use.
+        open.drain(..open.len().saturating_sub(MOST_IMAGES));
     }
 }
 
@@ -303,7 +318,8 @@ fn links(
     let joins = |mark: &u8| Marks(*mark).is_delta() && !Marks(*mark).is_l0();
     // Most deltas are over one image.
     let mut links = Vec::with_capacity(marks.iter().filter(|mark| joins(mark)).count());
-    let mut below = Below { stacks, timeline: 0, next: 0, open: Vec::new(), found: Vec::new() };
+    let (open, found) = (Vec::new(), Vec::new());
+    let mut below = Below { stacks, timeline: 0, keys: [(0, 0); 2], next: 0, open, found };
     let rows = marks.iter().zip(classes).zip(expected.iter().zip(sizes)).enumerate();
     for (row, ((mark, class), (reads, size_bytes))) in rows {
         if *class != Class::Wanted || !joins(mark) {
