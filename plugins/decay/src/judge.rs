@@ -17,6 +17,7 @@ const HOUR_S: f64 = 3600.0;
 /// Sizes are reckoned in units of so many bytes, so that they fit in 32 bits, of which four are made floats at a time.
 const UNIT_BYTES: u64 = 256;
 const UNITS_A_MIB: u32 = 4096;
+const _: () = assert!(REQUEST_BYTES.is_multiple_of(UNIT_BYTES));
 
 /// Everything that decides about a row.
 pub(crate) struct Judge<'a> {
@@ -224,8 +225,12 @@ impl Others<'_> {
 /// Expected reads an hour and MiB to fetch.
 #[inline(always)]
 fn heat(warmth: Warmth, size_bytes: u64, scale: f32) -> f32 {
+    // With signs, since processors compare such numbers in one step, and make floats of them.
+    const REQUEST: i32 = (REQUEST_BYTES / UNIT_BYTES) as i32;
+    const MOST: i64 = (i32::MAX - REQUEST) as i64;
+    let units = (size_bytes / UNIT_BYTES).cast_signed();
     #[allow(clippy::cast_possible_truncation, reason = "no larger than fits")]
-    let units = (size_bytes.saturating_add(REQUEST_BYTES) / UNIT_BYTES).min(u64::from(u32::MAX)) as u32;
+    let units = if units < MOST { units } else { MOST } as i32 + REQUEST;
     #[allow(clippy::cast_precision_loss, reason = "sizes, to six digits")]
     let units = units as f32;
     warmth.get() * scale / units
