@@ -417,13 +417,11 @@ fn wanted<T>(marks: &[u8], classes: &[Class], column: &[T], heat: impl Fn(u8, &T
 
 /// Among equals images are first, so that no delta is within a budget that ends before its image, and L0 deltas last:
 /// two steps, and one, of what is told apart in an order.
+#[inline(always)]
 fn images_first(heat: f32, marks: Marks) -> f32 {
     const STEP: u32 = 1 << 4;
-    let steps = match marks.is_delta() {
-        false => 2,
-        true => u32::from(!marks.is_l0()),
-    };
-    f32::from_bits(heat.to_bits().saturating_add(steps * STEP).min(f32::MAX.to_bits()))
+    let steps = 2 - u32::from(marks.is_delta()) - u32::from(marks.is_delta() & marks.is_l0());
+    f32::from_bits(heat.to_bits().wrapping_add(steps * STEP).min(f32::MAX.to_bits()))
 }
 
 /// Rows that are within the budget, and those that are not: each takes its place, if there is still room for it. A delta

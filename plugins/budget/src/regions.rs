@@ -122,23 +122,26 @@ impl Regions {
         let (mut images, stacks) = images(&keys, marks, classes);
         let links = links(&keys, marks, classes, expected, sizes, &mut images, stacks);
         drop((timelines, ends_high, ends_low));
-        regions.join(&images, &links, expected, sizes);
+        regions.join(&images, links, expected, sizes);
         regions
     }
 
     /// Makes blocks of images and deltas.
     #[inline(never)]
-    fn join(&mut self, images: &[Image], links: &[Link], expected: &[f32], sizes: &[u64]) {
+    fn join(&mut self, images: &[Image], mut links: Vec<Link>, expected: &[f32], sizes: &[u64]) {
         if links.is_empty() {
             return;
         }
         self.image_of = vec![NO_IMAGE; self.worth.len()];
-        for link in links {
+        for link in &links {
             if let Some(worth) = self.worth.get_mut(link.delta as usize) {
                 *worth = 0.0;
             }
         }
-        let mut links = by_image(links, images);
+        // Deltas of the same keys come in the order of their images.
+        if !links.is_sorted_by_key(|link| link.image) {
+            links = by_image(&links, images);
+        }
         let mut rest = links.as_mut_slice();
         for image in images {
             let Some((own, behind)) = rest.split_at_mut_checked(image.links as usize) else { return };
