@@ -256,7 +256,7 @@ impl Below<'_> {
             }
             self.next += 1;
         }
-        // The narrowest start last, and are of more use.
+        // What starts last is narrow, mostly, and tells more.
         open.drain(..open.len().saturating_sub(MOST_IMAGES));
         found.clear();
         // Of what holds all keys of the delta, the newest hides what is older.
