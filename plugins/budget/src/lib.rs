@@ -42,7 +42,7 @@ use thermocline_warmth::{l0, newcomers, reads};
 use self::earnings::{Earnings, ORDERS, Order};
 use self::fits::STRETCH;
 use self::floor::Floor;
-use self::listing::{Class, Classes};
+use self::listing::{Class, Classes, images_first, within};
 use self::note::{Notes, VERSION};
 use self::orders::{IS_KEPT, Orders};
 use self::reasons::Decided;
@@ -413,44 +413,6 @@ fn wanted<T>(marks: &[u8], classes: &[Class], column: &[T], heat: impl Fn(u8, &T
     let rows = rows.filter(|(_, (class, _))| **class == Class::Wanted);
     wanted.extend(rows.map(|(row, (_, (mark, entry)))| Ranked::new(row, heat(*mark, entry))));
     wanted
-}
-
-/// Among equals images are first, so that no delta is within a budget that ends before its image, and L0 deltas last:
-/// two steps, and one, of what is told apart in an order.
-#[inline(always)]
-fn images_first(heat: f32, marks: Marks) -> f32 {
-    const STEP: u32 = 1 << 4;
-    let steps = 2 - u32::from(marks.is_delta()) - u32::from(marks.is_delta() & marks.is_l0());
-    f32::from_bits(heat.to_bits().wrapping_add(steps * STEP).min(f32::MAX.to_bits()))
-}
-
-/// Rows that are within the budget, and those that are not: each takes its place, if there is still room for it. A delta
-/// whose image found none serves nobody.
-#[inline(never)]
-fn within(floor: &[u32], wanted: &[u32], sizes: &[u64], image_of: &[u32], mut room_bytes: u64) -> (Vec<u32>, Vec<u32>) {
-    let (mut hot, mut cold) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
-    // Until something finds no room, nothing is looked up.
-    let mut is_cold: Vec<bool> = Vec::new();
-    for row in floor.iter().chain(wanted) {
-        let at = *row as usize;
-        let size_bytes = sizes.get(at).copied().unwrap_or(u64::MAX);
-        let needs = if is_cold.is_empty() { None } else { image_of.get(at) };
-        let has_image = needs.and_then(|image| is_cold.get(*image as usize)).is_none_or(|is_cold| !is_cold);
-        match room_bytes.checked_sub(size_bytes) {
-            Some(left) if has_image => {
-                room_bytes = left;
-                hot.push(*row);
-            }
-            _ => {
-                is_cold.resize(image_of.len(), false);
-                if let Some(is_cold) = is_cold.get_mut(at) {
-                    *is_cold = true;
-                }
-                cold.push(*row);
-            }
-        }
-    }
-    (hot, cold)
 }
 
 /// Heats of rows in their order: each is as hot as the hottest behind it.

@@ -284,7 +284,7 @@ impl Below {
             }
             self.next += 1;
         }
-        // The narrowest start last, and are of more use.
+        // What starts last is narrow, mostly, and tells more.
         open.drain(..open.len().saturating_sub(MOST_IMAGES));
     }
 }

@@ -156,6 +156,50 @@ fn an_image_and_its_deltas_are_worth_what_they_serve_together(
     Ok(())
 }
 
+/// The image is larger than what is left, and its delta is not.
+#[rstest]
+fn a_delta_without_its_image_serves_nobody(#[values(native, component)] make: Make) -> Result<(), Failed> {
+    #[rustfmt::skip]
+    let table = large()
+        .image("image", keys(0..100), 16).resident_since(SINCE).visible().size(64 * MIB).reads(1000)
+        .delta("delta", keys(0..100), 17..20).resident_since(SINCE).visible().size(MIB).reads(1000)
+        .image("other", keys(100..200), 16).resident_since(SINCE).visible().size(16 * MIB).reads(10)
+        .now(NOW);
+    let answer = make(NO_FLOOR).select_with_reasons(&table)?;
+    assert_eq!((answer.hot(), answer.cold()), (vec!["other"], vec!["image", "delta"]));
+    let reason = answer.reason("delta").unwrap();
+    assert!(reason.starts_with("cold: its image is over the budget: "), "{reason}");
+    Ok(())
+}
+
+/// Days without a read, of which the host asks for some: the order is that of the long run.
+#[rstest]
+fn an_idle_tenant_keeps_its_order(#[values(native, component)] make: Make) -> Result<(), Failed> {
+    let policy = make(NO_FLOOR);
+    let asleep = |now: i64| images(now, &[(8, 40), (8, 10), (8, 30), (8, 20)]).now(now);
+    let mut calls: Vec<_> = (1..=10)
+        .map(|minute| {
+            images(
+                NOW - 60 * (10 - i64::try_from(minute).unwrap()),
+                &[(8, 4 * minute), (8, minute), (8, 3 * minute), (8, 2 * minute)],
+            )
+        })
+        .collect();
+    calls.extend([HOUR, DAY, 3 * DAY, 30 * DAY].map(|later| asleep(NOW + later)));
+    let answer = in_turn(&policy, &calls)?;
+    assert_eq!((answer.hot(), answer.cold(), answer.valid_for_s()), (vec!["0", "2"], vec!["3", "1"], None));
+    // Nor is it lost where nothing is remembered.
+    let mut forgotten = large();
+    for (number, days) in (0..).zip([9, 30, 10, 20]) {
+        forgotten = forgotten.image(&number.to_string(), keys(100 * number..100 * (number + 1)), 16 + number).visible();
+        forgotten =
+            forgotten.resident_since(1_600_000_000).size(8 * MIB).reads(1).read_at(NOW - days * DAY - 60 * days);
+    }
+    let answer = policy.select(&forgotten.now(NOW))?;
+    assert_eq!(answer.hot()[0], "0");
+    Ok(())
+}
+
 #[rstest]
 fn what_every_start_reads_has_a_part_of_the_budget(#[values(native, component)] make: Make) -> Result<(), Failed> {
     // The first image is of a system catalog, and nobody reads it.
