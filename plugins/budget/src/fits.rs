@@ -46,13 +46,15 @@ pub(crate) fn ends<const BUDGETS: usize>(scores: &[u32], sizes: &[u64], rooms_by
     }
     let upper = by_upper_part(scores, sizes);
     let tops = rooms_bytes.map(|room_bytes| last(&upper, room_bytes));
-    let lower = by_lower_part(scores, sizes, tops.map(|(part, _)| part));
-    let mut ends = [End { prefix: 0, room_bytes: 0 }; BUDGETS];
-    for (end, ((top, room_bytes), lower)) in ends.iter_mut().zip(tops.into_iter().zip(&lower)) {
-        let (rest, room_bytes) = last(lower, room_bytes);
-        *end = End { prefix: top << PART_BITS | rest, room_bytes };
-    }
-    ends
+    let mut parts = tops.map(|(part, _)| part).to_vec();
+    parts.sort_unstable();
+    parts.dedup();
+    let lower: Vec<_> = parts.into_iter().map(|part| (part, by_lower_part(scores, sizes, part))).collect();
+    tops.map(|(part, room_bytes)| {
+        let lower = lower.iter().find(|(top, _)| *top == part);
+        let (rest, room_bytes) = lower.map_or((0, room_bytes), |(_, lower)| last(lower, room_bytes));
+        End { prefix: part << PART_BITS | rest, room_bytes }
+    })
 }
 
 /// Bytes by a part of the score.
@@ -78,24 +80,20 @@ fn by_upper_part(scores: &[u32], sizes: &[u64]) -> Box<Bytes> {
     bytes
 }
 
-/// Of the scores that have each of these upper parts.
+/// Of the scores that have this upper part.
 #[inline(never)]
 #[allow(clippy::indexing_slicing, reason = "a part is below PARTS, and the compiler sees it")]
-fn by_lower_part<const BUDGETS: usize>(scores: &[u32], sizes: &[u64], tops: [u32; BUDGETS]) -> Vec<Bytes> {
-    let mut bytes = vec![[0_u64; PARTS]; BUDGETS];
+fn by_lower_part(scores: &[u32], sizes: &[u64], part: u32) -> Box<Bytes> {
+    let mut bytes = Box::new([0_u64; PARTS]);
     let mut add = |score: &u32, size_bytes: &u64| {
-        for (bytes, top) in bytes.iter_mut().zip(tops) {
-            if upper(*score) == top && *score != NO_SCORE {
-                let slot = &mut bytes[(*score >> DROPPED_BITS) as usize & (PARTS - 1)];
-                *slot = slot.saturating_add(*size_bytes);
-            }
-        }
+        let takes_part = (upper(*score) == part) & (*score != NO_SCORE);
+        let slot = &mut bytes[(*score >> DROPPED_BITS) as usize & (PARTS - 1)];
+        *slot = slot.saturating_add(if takes_part { *size_bytes } else { 0 });
     };
     let ((scores, last_scores), (sizes, last_sizes)) = (scores.as_chunks::<STRETCH>(), sizes.as_chunks::<STRETCH>());
     for (scores, sizes) in scores.iter().zip(sizes) {
-        // Of most stretches none has one.
-        let is_top = |score: &u32| tops.iter().fold(false, |any, top| any | (upper(*score) == *top));
-        if scores.iter().fold(false, |any, score| any | is_top(score)) {
+        // Of most stretches none has.
+        if scores.iter().fold(false, |any, score| any | (upper(*score) == part)) {
             scores.iter().zip(sizes).for_each(|(score, size_bytes)| add(score, size_bytes));
         }
     }

@@ -308,7 +308,16 @@ fn weigh(warm: &mut [Word], weight: impl Fn(usize) -> f64) {
 #[inline(never)]
 fn expected(fast: &[Word], slow: &[Word], [fast_rate, slow_rate]: [f32; 2]) -> Vec<f32> {
     let warmth = |word: &Word| Warmth(u32::from_le_bytes(*word)).get();
-    fast.iter().zip(slow).map(|(fast, slow)| warmth(fast) * fast_rate + warmth(slow) * slow_rate).collect()
+    let reads = |(fast, slow): (&Word, &Word)| warmth(fast) * fast_rate + warmth(slow) * slow_rate;
+    let mut expected = Vec::with_capacity(fast.len());
+    let ((fast, last_fast), (slow, last_slow)) = (fast.as_chunks::<STRETCH>(), slow.as_chunks::<STRETCH>());
+    for (fast, slow) in fast.iter().zip(slow) {
+        let mut stretch = [0.0; STRETCH];
+        stretch.iter_mut().zip(fast.iter().zip(slow)).for_each(|(slot, row)| *slot = reads(row));
+        expected.extend_from_slice(&stretch);
+    }
+    expected.extend(last_fast.iter().zip(last_slow).map(reads));
+    expected
 }
 
 #[allow(clippy::cast_precision_loss, reason = "reads, to fifteen digits")]
@@ -397,17 +406,19 @@ fn wanted<T>(marks: &[u8], classes: &[Class], column: &[T], heat: impl Fn(u8, &T
     let (column, last_column) = column.as_chunks::<STRETCH>();
     let mut first = 0;
     for (classes, (marks, column)) in classes.iter().zip(marks.iter().zip(column)) {
+        let mut heats = [0.0; STRETCH];
+        heats.iter_mut().zip(marks.iter().zip(column)).for_each(|(slot, (mark, entry))| *slot = heat(*mark, entry));
+        // Without branches, which would be mispredicted: what is not wanted is overwritten by the next.
         let mut stretch = [Ranked::new(0, 0.0); STRETCH];
-        for ((row, slot), (mark, entry)) in (first..).zip(&mut stretch).zip(marks.iter().zip(column)) {
-            *slot = Ranked::new(row, heat(*mark, entry));
+        let mut count = 0;
+        for (class, heat) in classes.iter().zip(heats) {
+            if let Some(slot) = stretch.get_mut(count) {
+                *slot = Ranked::new(first, heat);
+            }
+            count += usize::from(*class == Class::Wanted);
+            first += 1;
         }
-        if classes.iter().fold(true, |all, class| all & (*class == Class::Wanted)) {
-            wanted.extend_from_slice(&stretch);
-        } else {
-            let rows = stretch.iter().zip(classes).filter(|(_, class)| **class == Class::Wanted);
-            wanted.extend(rows.map(|(row, _)| *row));
-        }
-        first += const { STRETCH as u32 };
+        wanted.extend_from_slice(stretch.get(..count).unwrap_or_default());
     }
     let rows = (first..).zip(last_classes.iter().zip(last_marks.iter().zip(last_column)));
     let rows = rows.filter(|(_, (class, _))| **class == Class::Wanted);

@@ -329,20 +329,26 @@ fn links(
             continue;
         }
         let found = below.find(images, keys.timeline(row), [keys.start(row), keys.end(row)], keys.lsn_end(row));
-        let read = |place: usize| {
-            images.get(place).and_then(|image| expected.get(image.row as usize)).copied().unwrap_or_default()
-        };
-        let through: f32 = found.iter().map(|(place, _)| read(*place)).sum();
-        #[allow(clippy::cast_precision_loss, reason = "sixteen at most")]
-        let even = 1.0 / found.len().max(1) as f32;
-        let first = links.len();
-        links.extend(found.iter().map(|(place, _)| {
-            let share = if through > 0.0 { read(*place) / through } else { even };
+        let link = |place: usize, share: f32| {
             // Where the delta has no part in the reads, its bytes are still none of this image's.
             let (reads, bytes) = (reads * share, cost(*size_bytes) * share);
             let bytes = if bytes > 1.0 { bytes } else { 1.0 };
-            Link { image: number(*place), delta: number(row), reads, bytes, density: reads / bytes }
-        }));
+            Link { image: number(place), delta: number(row), reads, bytes, density: reads / bytes }
+        };
+        let first = links.len();
+        if let [(place, _)] = found {
+            links.push(link(*place, 1.0));
+        } else {
+            let read = |place: usize| {
+                let row = images.get(place).map(|image| image.row as usize);
+                row.and_then(|row| expected.get(row)).copied().unwrap_or_default()
+            };
+            let through: f32 = found.iter().map(|(place, _)| read(*place)).sum();
+            #[allow(clippy::cast_precision_loss, reason = "sixteen at most")]
+            let even = 1.0 / found.len().max(1) as f32;
+            let share = |place: usize| if through > 0.0 { read(place) / through } else { even };
+            links.extend(found.iter().map(|(place, _)| link(*place, share(*place))));
+        }
         for link in links.get(first..).unwrap_or_default() {
             if let Some(image) = images.get_mut(link.image as usize) {
                 image.through += link.reads;
