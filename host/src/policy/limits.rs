@@ -61,8 +61,9 @@ pub struct Limits {
     pub concurrent_calls: NonZeroU32,
     /// How long a call waits for its turn.
     pub wait: Duration,
-    /// Bytes of each memory that stay resident between calls, so that the next call does not fault them
-    /// in again.
+    /// Bytes of each memory that stay resident between calls, so that the next call does not fault them in again,
+    /// which takes five times as long as clearing them. A policy that remembers has about five MiB for 100,000
+    /// rows. Only where a call had so much it stays, at most once for each of `concurrent_calls`.
     pub warm_bytes: usize,
 }
 

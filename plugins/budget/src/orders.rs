@@ -145,3 +145,63 @@ impl Then {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fits;
+
+    /// The rule as one reads it: one order after the other, row by row.
+    fn plain(orders: &Orders, sizes: &[u64], budget_bytes: u64) -> Vec<u8> {
+        let within = |scores: &[u32], room_bytes: u64| {
+            let mut within = vec![false; scores.len()];
+            fits::each(scores, sizes, room_bytes, |row| within[row] = true);
+            within
+        };
+        let kept_bytes = listing::share_of(KEPT_SHARE, budget_bytes);
+        let (rest_bytes, skipped_bytes) = (budget_bytes - kept_bytes, orders.read_bytes / SKIPPED_DIVISOR);
+        let [worth, kept] = [budget_bytes, kept_bytes].map(|room_bytes| within(&orders.by_worth, room_bytes));
+        let newest = within(&orders.by_lsn, budget_bytes);
+        let ages: Vec<_> =
+            orders.by_age.iter().zip(&kept).map(|(age, kept)| if *kept { NO_SCORE } else { *age }).collect();
+        let [least_recent, with_skipped, skipped] =
+            [rest_bytes, rest_bytes + skipped_bytes, skipped_bytes].map(|room_bytes| within(&ages, room_bytes));
+        let bits = |row: usize| {
+            let ahead = kept[row] || with_skipped[row] && !skipped[row];
+            let orders = [
+                (Order::Worth, worth[row]),
+                (Order::Newest, newest[row]),
+                (Order::Ahead, ahead),
+                (Order::LeastRecent, kept[row] || least_recent[row]),
+            ];
+            let bits = orders.map(|(order, fits)| u8::from(fits) << order.index());
+            bits.into_iter().sum::<u8>() | if kept[row] { IS_KEPT } else { 0 }
+        };
+        (0..sizes.len()).map(bits).collect()
+    }
+
+    /// Some scores are of many rows, and some rows take no part.
+    fn score() -> impl Strategy<Value = u32> {
+        prop_oneof![any::<u32>(), 1..4_u32, Just(1 << 31)].prop_map(|score| score.max(1))
+    }
+
+    proptest! {
+        #[test]
+        fn rows_fit_as_by_the_rule(
+            table in prop::collection::vec(([score(), score(), score()], 0..100_u64, 0..5_u8), 0..700),
+            budget_bytes in 0..30_000_u64,
+            read_bytes in 0..20_000_u64,
+        ) {
+            let column = |order: usize| {
+                let scores = table.iter().map(|(scores, _, kind)| if *kind == 0 { NO_SCORE } else { scores[order] });
+                scores.collect::<Vec<_>>()
+            };
+            let sizes: Vec<_> = table.iter().map(|row| row.1).collect();
+            let mut orders = Orders { by_worth: column(0), by_lsn: column(1), by_age: column(2), read_bytes };
+            let expected = plain(&orders, &sizes, budget_bytes);
+            prop_assert_eq!(orders.fits(&sizes, budget_bytes), expected);
+        }
+    }
+}

@@ -389,6 +389,7 @@ fn by_image(links: &[Link], images: &[Image]) -> Vec<Link> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rstest::rstest;
     use thermocline_policy::Columns;
 
@@ -463,5 +464,20 @@ mod tests {
     ) {
         let (rows, found) = image_of(&layers);
         assert_eq!(found.map(|row| rows[row as usize]), image);
+    }
+
+    proptest! {
+        /// Whatever was asked before: it is the last that is older.
+        #[test]
+        fn the_newest_image_below_is_found(mut lsn_ends in prop::collection::vec(0..50_u64, 0..40), asked: [u8; 20]) {
+            lsn_ends.sort_unstable();
+            let image = |lsn_end: &u64| Image { lsn_end: *lsn_end, row: 0, links: 0, through: 0.0 };
+            let images: Vec<_> = [7, 8].iter().chain(&lsn_ends).map(image).collect();
+            let mut stack = Stack { timeline: 0, start: (0, 0), end: (0, 9), images: 2..images.len(), below: 0 };
+            for lsn_end in asked.map(|asked| u64::from(asked % 52)) {
+                let expected = lsn_ends.iter().rposition(|image| *image < lsn_end).map(|place| (place + 2, lsn_ends[place]));
+                prop_assert_eq!(stack.newest_below(&images, lsn_end), expected);
+            }
+        }
     }
 }

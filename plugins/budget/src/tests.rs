@@ -304,3 +304,22 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// Some rows at a time, as one by one.
+    #[test]
+    fn what_is_wanted_is_ranked_in_the_order_of_the_table(
+        rows in prop::collection::vec((0..4_u8, any::<u8>(), 0.0..9.0_f32), 0..100),
+    ) {
+        let kinds = [Class::Unlisted, Class::Wanted, Class::Known, Class::Dropped];
+        let classes: Vec<_> = rows.iter().map(|row| kinds[row.0 as usize]).collect();
+        let (marks, column): (Vec<_>, Vec<_>) = rows.iter().map(|row| (row.1, row.2)).unzip();
+        let heat = |mark: u8, heat: &f32| images_first(*heat, Marks(mark));
+        let expected: Vec<_> = (0..)
+            .zip(&rows)
+            .filter(|(_, row)| row.0 == 1)
+            .map(|(row, (_, mark, entry))| Ranked::new(row, heat(*mark, entry)))
+            .collect();
+        prop_assert_eq!(wanted(&marks, &classes, &column, heat), expected);
+    }
+}

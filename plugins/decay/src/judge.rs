@@ -235,3 +235,57 @@ fn heat(warmth: Warmth, size_bytes: u64, scale: f32) -> f32 {
     let units = units as f32;
     warmth.get() * scale / units
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fading::Fading;
+    use crate::note::VERSION;
+
+    const NOW: i64 = 100_000;
+
+    proptest! {
+        /// Some rows at a time, as the verdict on each is.
+        #[test]
+        fn what_is_listed_is_by_the_verdict(
+            rows in prop::collection::vec((prop_oneof![Just(3_u8), 0..64_u8], 0.0..9.0_f32, 1..1_u64 << 40), 0..100),
+            source in prop::sample::select(vec![Source::Nothing, Source::Counts, Source::Times]),
+            cold_below in prop::sample::select(vec![0.0, 0.01, 1.0]),
+        ) {
+            let ids: Vec<_> = (0..rows.len() as u64).collect();
+            let marks: Vec<_> = rows.iter().map(|row| row.0).collect();
+            let sizes: Vec<_> = rows.iter().map(|row| row.2).collect();
+            let mut next = Next::new(VERSION, &ids);
+            let [warm, numbers] = next.columns_mut();
+            for ((row, (warm, number)), place) in rows.iter().zip(warm.iter_mut().zip(numbers)).zip(1_u32..) {
+                let waits = crate::reads::waits(Marks(row.0));
+                *warm = Warmth::new(row.1, waits, false).0.to_le_bytes();
+                *number = (place * 1000).to_le_bytes();
+            }
+            let settings = Settings { cold_below, ..Settings::default() };
+            let fading = Fading::new(3600);
+            let moment = Moment { now: NOW, until: NOW, since_last_s: 0.0, fading, weight: 1.0 };
+            let judge = Judge::new(&settings, &moment, source, &marks, &sizes, &next, None);
+            let (mut hot, mut cold, mut coldest, mut first_dropped_s) = (vec![], vec![], f32::INFINITY, u64::MAX);
+            for (row, mark) in (0..).zip(&marks) {
+                let (marks, record) = (Marks(*mark), judge.record(row as usize));
+                let verdict = judge.verdict(marks, judge.heat(row as usize), || record);
+                match verdict {
+                    Verdict::Hot(heat) => hot.push(Ranked::new(row, heat)),
+                    Verdict::Cold(heat) => cold.push(Ranked::new(row, heat)),
+                    Verdict::Dropped | Verdict::Unlisted => continue,
+                }
+                match verdict {
+                    Verdict::Hot(heat) if marks.is_resident() => coldest = coldest.min(heat),
+                    _ if !marks.is_resident() => first_dropped_s = first_dropped_s.min(judge.left_s(record)),
+                    _ => {}
+                }
+            }
+            let listed = Listed::of(&judge);
+            prop_assert_eq!((listed.hot, listed.cold, listed.first_dropped_s), (hot, cold, first_dropped_s));
+            prop_assert_eq!(listed.coldest, if source == Source::Nothing { f32::INFINITY } else { coldest });
+        }
+    }
+}
