@@ -55,7 +55,7 @@ impl First {
         for ((fits, age), (worth, (newest, kept))) in
             fits.iter_mut().zip(by_age).zip(worth.into_iter().zip(newest.into_iter().zip(kept)))
         {
-            *fits = worth << Order::Worth.index() | newest << Order::Newest.index() | ALL_KEPT * kept;
+            *fits = worth << Order::Worth.index() | newest << Order::Newest.index() | (ALL_KEPT * kept);
             *age = if kept == 1 { NO_SCORE } else { *age };
         }
     }
