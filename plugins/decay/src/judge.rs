@@ -226,6 +226,7 @@ impl Others<'_> {
 #[inline(always)]
 fn heat(warmth: Warmth, size_bytes: u64, scale: f32) -> f32 {
     // With signs, since processors compare such numbers in one step, and make floats of them.
+    #[allow(clippy::cast_possible_truncation, reason = "a few hundred")]
     const REQUEST: i32 = (REQUEST_BYTES / UNIT_BYTES) as i32;
     const MOST: i64 = (i32::MAX - REQUEST) as i64;
     let units = (size_bytes / UNIT_BYTES).cast_signed();
