@@ -167,11 +167,15 @@ impl Listed {
                     .zip(&heats)
                     .for_each(|(least, heat)| *least = if heat < least { *heat } else { *least });
             } else {
-                hot.extend((first..).zip(marks).filter_map(|(row, mark)| others.hot(row, Marks(*mark))));
+                hot.extend(
+                    (first..)
+                        .zip(marks.iter().zip(heats))
+                        .filter_map(|(row, (mark, heat))| others.hot(row, *mark, heat)),
+                );
             }
         }
         let first = u32::try_from(marks.len() - rest.len()).unwrap_or(u32::MAX);
-        hot.extend((first..).zip(rest).filter_map(|(row, mark)| others.hot(row, Marks(*mark))));
+        hot.extend((first..).zip(rest).filter_map(|(row, mark)| others.hot(row, *mark, judge.heat(row as usize))));
         let coldest = coldest.into_iter().fold(others.listed.coldest, f32::min);
         Listed { hot, coldest, ..others.listed }
     }
@@ -194,13 +198,13 @@ struct Others<'a> {
 impl Others<'_> {
     /// The row, if it is hot. Cold ones are kept.
     #[inline(never)]
-    fn hot(&mut self, row: u32, marks: Marks) -> Option<Ranked> {
-        let (judge, at) = (self.judge, row as usize);
-        let (heat, record) = (judge.heat(at), || judge.record(at));
-        if is_plain(marks.0, heat, self.least) {
+    fn hot(&mut self, row: u32, mark: u8, heat: f32) -> Option<Ranked> {
+        if is_plain(mark, heat, self.least) {
             self.listed.coldest = self.listed.coldest.min(heat);
             return Some(Ranked::new(row, heat));
         }
+        let (judge, marks, at) = (self.judge, Marks(mark), row as usize);
+        let (heat, record) = (if marks.is_l0() { judge.heat(at) } else { heat }, || judge.record(at));
         let verdict = judge.verdict(marks, heat, record);
         let listed = matches!(verdict, Verdict::Hot(_) | Verdict::Cold(_));
         if listed && !marks.is_resident() {
