@@ -10,7 +10,7 @@
 //! serves it best (`earnings`, `scores`, `fits`). A part of the budget keeps a tenant startable that sleeps (`floor`).
 //!
 //! What is within the budget is hot, in the order that decides; the rest of what is resident or inherited is cold
-//! (`listing`). The heat of a layer is the reads an hour that are expected for each MiB that it takes to fetch, or where
+//! (`listing`). A small tenant is hot as a whole, and one that sleeps keeps its order. The heat of a layer is the reads an hour that are expected for each MiB that it takes to fetch, or where
 //! a less hot one is listed before hotter ones, that of the hottest of these: heats fall in the order of download.
 //!
 //! Where nobody counts, a layer whose access time moved was read. Where there are no access times either, nothing is
@@ -21,6 +21,7 @@ mod fits;
 mod floor;
 mod listing;
 mod note;
+mod orders;
 mod reasons;
 mod regions;
 mod scores;
@@ -28,19 +29,22 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use thermocline_policy::history::{Stretch, Word};
+use thermocline_policy::history::Word;
 use thermocline_policy::{
     Description, Layers, Marks, Policy, Ranked, Selection, Tenant, Uploads, hottest_first, reasons_wanted,
 };
 use thermocline_warmth::fading::Fading;
 use thermocline_warmth::l0::Lives;
 use thermocline_warmth::note::{Call, Source, Warmth};
-use thermocline_warmth::reads::{Is, Moment, Reads, Was, single};
+use thermocline_warmth::reads::{Moment, Reads, Records, single};
 use thermocline_warmth::{l0, newcomers, reads};
 
 use self::earnings::{Earnings, ORDERS, Order};
-use self::listing::{Class, Classes};
-use self::note::{COLUMNS, Next, Past, VERSION};
+use self::fits::STRETCH;
+use self::floor::Floor;
+use self::listing::{Class, Classes, images_first, within};
+use self::note::{Notes, VERSION};
+use self::orders::{IS_KEPT, Orders};
 use self::reasons::Decided;
 use self::regions::Regions;
 use self::settings::Settings;
@@ -60,20 +64,6 @@ const SLOW_SHARE: f64 = 0.15;
 
 /// What is read of late matters to the order until it expects less than this share of the reads.
 const MATTERS: f64 = 0.01;
-
-/// By the order of what was not read for longest, so much of what was read in the last period is skipped: a failover
-/// comes half a period later on average, and has been read by then what is next.
-const SKIPPED_SHARE: u64 = 2;
-
-/// By the orders that go by the last read, the share of the budget that goes to what bytes are worth most all the same:
-/// between two reports, a tenant that reads everything now and then lives on little.
-const KEPT_SHARE: f64 = 0.2;
-
-/// Among the bits of a row's orders: it is of that share.
-const KEPT: u8 = 1 << ORDERS;
-
-/// More than any age has.
-const KEPT_TURN: f32 = (1_u64 << 33) as f32;
 
 const HOUR_S: f64 = 3600.0;
 const MIB: f64 = (1 << 20) as f64;
@@ -101,51 +91,49 @@ impl Policy for Budget {
     }
 
     fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: &[u8]) -> Result<Selection, String> {
-        let past = Past::read(memory, VERSION).unwrap_or_default();
-        let (mut next, stretches) = {
-            let ids = layers.ids();
-            (Next::new(VERSION, &ids), past.stretches(&ids))
-        };
+        self.select_in_place(tenant, layers, memory.to_vec())
+    }
+
+    fn select_in_place(&self, tenant: &Tenant, layers: &dyn Layers, memory: Vec<u8>) -> Result<Selection, String> {
+        let mut notes = Notes::of(VERSION, memory, &layers.ids());
         let marks = layers.marks();
         let sizes = layers.file_sizes();
-        let warm = Warm::of(&self.settings, tenant, layers, &past, &mut next, &stretches, &marks, &sizes);
+        let warm = Warm::of(&self.settings, tenant, layers, &mut notes, &marks, &sizes);
+        let Notes { mut next, stretches, .. } = notes;
         next.set_fields(note::fields(Call { at: tenant.now, source: warm.source }, &warm.earnings));
         let [was_warm, numbers, ..] = next.columns();
         let now = reads::stamp(tenant.now);
-        let classes = Classes::of(&self.settings, now, &marks, &sizes, was_warm, numbers);
+        let classes = Classes::of(&self.settings, now, tenant.checkpoint_distance, &marks, &sizes, was_warm, numbers);
 
         let starts = [layers.key_starts_high(), layers.key_starts_low()];
         let starts = [&*starts[0], &*starts[1]];
-        let regions = Regions::of(layers, &marks, &classes.of, &warm.expected, &sizes, starts);
         let lsn_ends = layers.lsn_ends();
-        let orders = Orders {
+        let regions = Regions::of(layers, &marks, &classes.of, &warm.expected, &sizes, starts, &lsn_ends);
+        let mut orders = Orders {
             by_lsn: scores::by_lsn(&classes.of, &marks, &lsn_ends),
             by_age: scores::by_age(&classes.of, &layers.access_times(), tenant.now),
             by_worth: scores::by_worth(&classes.of, &regions.worth),
-            skipped_bytes: warm.read_bytes / SKIPPED_SHARE,
+            read_bytes: warm.read_bytes,
         };
         let fits = orders.fits(&sizes, classes.budget_bytes);
 
         let floor_bytes = listing::share_of(self.settings.floor, classes.budget_bytes);
-        let floor =
-            floor::rows(layers, &marks, &classes.of, &sizes, starts, &regions.worth, &orders.by_lsn, floor_bytes);
+        let room_bytes = [floor_bytes, classes.budget_bytes];
+        let floor = Floor::of(layers, &marks, &classes.of, &sizes, starts, &regions.worth, &orders.by_lsn, room_bytes);
         let deciding = if warm.source == Source::Nothing { Order::Newest } else { warm.earnings.deciding };
-        let heat = |row: usize, mark: u8| match deciding {
-            Order::Worth => regions.worth.get(row).copied().unwrap_or_default(),
+        let worth_of = |mark: u8, worth: &f32| images_first(*worth, Marks(mark));
+        let ranked = match deciding {
+            Order::Worth => ranked(&marks, &classes.of, &floor.rows, &regions.worth, worth_of),
             // What is equally hot is listed newest first.
-            Order::Newest => {
-                if Marks(mark).is_l0() {
-                    0.0
-                } else {
-                    1.0
-                }
+            Order::Newest => ranked(&marks, &classes.of, &floor.rows, &marks, |mark, _| l0::by_kind(Marks(mark))),
+            Order::Ahead | Order::LeastRecent => {
+                ranked(&marks, &classes.of, &floor.rows, &orders.turns(deciding, &fits), worth_of)
             }
-            Order::Ahead | Order::LeastRecent => orders.turn(deciding, row, &fits),
         };
-        let ranked = ranked(&marks, &classes.of, &floor, heat);
+        drop(orders);
         let order = hottest_first(ranked.wanted, ranked.known, || &*lsn_ends);
         let wanted = order.rows.get(..order.cold_from as usize).unwrap_or_default();
-        let (hot, mut cold) = within(&floor, wanted, &marks, &sizes, &classes);
+        let (hot, mut cold) = within(&floor.rows, wanted, &sizes, &regions.image_of, classes.budget_bytes);
         cold.extend(order.rows.get(order.cold_from as usize..).unwrap_or_default());
         if reasons_wanted() {
             let decided = Decided {
@@ -158,6 +146,7 @@ impl Policy for Budget {
                 numbers,
                 expected: &warm.expected,
                 joined: &regions.joined,
+                image_of: &regions.image_of,
                 earnings: &warm.earnings,
                 floor: &floor,
                 hot: &hot,
@@ -171,8 +160,7 @@ impl Policy for Budget {
             heats
         });
         let [_, _, _, fitted] = next.columns_mut();
-        fitted.iter_mut().zip(&fits).for_each(|(word, fits)| *word = u32::from(*fits & !KEPT).to_le_bytes());
-        remember(fitted, past.columns()[COLUMNS - 1], &stretches);
+        remember(fitted, &fits);
         let valid_for = [warm.changes_in_s, classes.first_dropped_s].into_iter().min().filter(|in_s| *in_s < u64::MAX);
         let cold_from = u32::try_from(hot.len()).unwrap_or(u32::MAX);
         let rows = hot.into_iter().chain(cold).collect();
@@ -199,50 +187,51 @@ struct Warm {
 }
 
 impl Warm {
-    #[allow(clippy::too_many_arguments, reason = "all that a call starts with")]
     fn of(
         settings: &Settings,
         tenant: &Tenant,
         layers: &dyn Layers,
-        past: &Past<'_>,
-        next: &mut Next,
-        stretches: &[Stretch],
+        notes: &mut Notes,
         marks: &[u8],
         sizes: &[u64],
     ) -> Self {
         let l0s = l0::rows(marks);
         let reads = Reads::of(layers, !l0s.is_empty());
-        let last = Call::of(past.fields());
-        let [was_fast, was_numbers, was_slow, was_fitting] = past.columns();
-        let [fast, numbers, slow, _] = next.columns_mut();
-        let mut moment =
-            Moment { now: tenant.now, since_last_s: 0.0, fading: Fading::new(settings.half_life_s), weight: 1.0 };
+        let Notes { next, stretches, fields, before } = notes;
+        let [fast, numbers, slow, fitted] = next.columns_mut();
+        let (now, fading) = (tenant.now, Fading::new(settings.half_life_s));
+        let mut moment = Moment { now, until: now, since_last_s: 0.0, fading, weight: 1.0 };
         let mut earnings = Earnings::default();
-        let mut read_bytes = 0;
-        if !past.is_empty() {
+        let (mut read_bytes, mut was_read, mut more) = (0, false, Vec::new());
+        if let Some(fields) = *fields {
+            let last = Call::of(fields);
             moment.since_last_s = moment.since(last.at);
-            let more =
-                reads::since_last(&Was { warm: was_fast, numbers: was_numbers, last }, stretches, marks.len(), &reads);
-            let period = Period::of(&more, stretches, was_fitting, sizes);
-            earnings = note::earnings(past.fields());
+            let mut records = Records { warm: fast, numbers };
+            more = reads::since_last(&mut records, last, stretches, &moment, marks, &reads);
+            let period = Period::of(&more, fitted, sizes);
+            earnings = note::earnings(fields);
             earnings.add(period.reads, period.served);
             moment.weight = weight(as_f64(period.reads));
             let left = moment.fading.left(moment.since_last_s);
             earnings.unit = single(f64::from(earnings.unit) * left + moment.weight.recip() * (1.0 - left));
-            read_bytes = period.bytes;
+            (read_bytes, was_read) = (period.bytes, period.reads > 0);
         }
-        let slowly = Moment { fading: Fading::new(settings.slow_half_life_s), ..moment };
+        let is_first = fields.is_none();
+        let slowly = in_the_long_run(settings, &moment, was_read, || match is_first {
+            true => layers.access_times().iter().copied().filter(|time| *time <= now).max(),
+            false => None,
+        });
+        let [was_fast, _, was_slow, _] = before.columns();
         for (moment, was_warm, warm) in [(&moment, was_fast, &mut *fast), (&slowly, was_slow, &mut *slow)] {
-            let was = Was { warm: was_warm, numbers: was_numbers, last };
-            let mut is = Is { warm, numbers: &mut *numbers };
-            reads::remember(&mut is, &was, stretches, moment, marks, &reads);
-            newcomers::fill(&mut is, &was, stretches, moment, marks, &reads, layers);
+            reads::fade(warm, &more, stretches, moment, marks);
+            let mut records = Records { warm, numbers };
+            newcomers::fill(&mut records, was_warm, stretches, moment, marks, &reads, layers);
         }
-        if past.is_empty() {
+        if is_first {
             // Where only times are known, a layer was read once, however long it has been here.
             if reads.source == Source::Counts {
-                for (moment, warm) in [(&moment, &mut *fast), (&slowly, &mut *slow)] {
-                    as_if_for_long(warm, &reads.since, moment);
+                for (fading, warm) in [(moment.fading, &mut *fast), (slowly.fading, &mut *slow)] {
+                    as_if_for_long(warm, &reads.since, &Moment { fading, ..moment });
                 }
             }
             let reads = sum(fast) * moment.fading.reads_in(USUAL_PERIOD_S);
@@ -267,14 +256,36 @@ impl Warm {
     }
 }
 
+/// Time in which nobody reads is none in the long run: a tenant that sleeps for days is going to read what it read
+/// before. When it wakes, or where the host had no reason to ask for long, half is forgotten at most. At the first call
+/// it is the last read that tells since when it sleeps.
+fn in_the_long_run(
+    settings: &Settings,
+    moment: &Moment,
+    was_read: bool,
+    last_read: impl FnOnce() -> Option<i64>,
+) -> Moment {
+    let until = last_read().filter(|time| *time > 0).unwrap_or(moment.until);
+    let half_life_s = settings.slow_half_life_s;
+    let since_last_s = if was_read { moment.since_last_s.min(as_f64(half_life_s)) } else { 0.0 };
+    Moment { until, since_last_s, fading: Fading::new(half_life_s), ..*moment }
+}
+
 /// What a read counts, in a period with so many.
 fn weight(reads: f64) -> f64 {
     WEIGHED_READS / (reads + WEIGHED_READS)
 }
 
+/// In as many parts as a processor adds up at a time.
 #[inline(never)]
 fn sum(warm: &[Word]) -> f64 {
-    warm.iter().map(|word| f64::from(Warmth(u32::from_le_bytes(*word)).get())).sum()
+    let warmth = |word: &Word| f64::from(Warmth(u32::from_le_bytes(*word)).get());
+    let (stretches, rest) = warm.as_chunks::<STRETCH>();
+    let mut sums = [0.0; STRETCH];
+    for stretch in stretches {
+        sums.iter_mut().zip(stretch).for_each(|(sum, word)| *sum += warmth(word));
+    }
+    sums.into_iter().chain(rest.iter().map(warmth)).sum()
 }
 
 /// A layer that is resident only for a short time is not read less than others: it is as warm as it will be if it is read
@@ -297,7 +308,16 @@ fn weigh(warm: &mut [Word], weight: impl Fn(usize) -> f64) {
 #[inline(never)]
 fn expected(fast: &[Word], slow: &[Word], [fast_rate, slow_rate]: [f32; 2]) -> Vec<f32> {
     let warmth = |word: &Word| Warmth(u32::from_le_bytes(*word)).get();
-    fast.iter().zip(slow).map(|(fast, slow)| warmth(fast) * fast_rate + warmth(slow) * slow_rate).collect()
+    let reads = |(fast, slow): (&Word, &Word)| warmth(fast) * fast_rate + warmth(slow) * slow_rate;
+    let mut expected = Vec::with_capacity(fast.len());
+    let ((fast, last_fast), (slow, last_slow)) = (fast.as_chunks::<STRETCH>(), slow.as_chunks::<STRETCH>());
+    for (fast, slow) in fast.iter().zip(slow) {
+        let mut stretch = [0.0; STRETCH];
+        stretch.iter_mut().zip(fast.iter().zip(slow)).for_each(|(slot, row)| *slot = reads(row));
+        expected.extend_from_slice(&stretch);
+    }
+    expected.extend(last_fast.iter().zip(last_slow).map(reads));
+    expected
 }
 
 #[allow(clippy::cast_precision_loss, reason = "reads, to fifteen digits")]
@@ -317,94 +337,38 @@ struct Period {
 
 impl Period {
     #[inline(never)]
-    fn of(more: &[u32], stretches: &[Stretch], fitting: &[Word], sizes: &[u64]) -> Self {
+    fn of(more: &[u32], fitted: &[Word], sizes: &[u64]) -> Self {
         let mut period = Period::default();
-        for (reads, size_bytes) in more.iter().zip(sizes) {
-            period.reads += u64::from(*reads);
-            period.bytes = period.bytes.saturating_add(if *reads > 0 { *size_bytes } else { 0 });
-        }
-        for stretch in stretches {
-            let Stretch::Kept { row, record, len } = *stretch else { continue };
-            let more = more.get(row..row + len).unwrap_or_default();
-            for (reads, fits) in more.iter().zip(fitting.get(record..record + len).unwrap_or_default()) {
-                let fits = u32::from_le_bytes(*fits);
-                for (served, order) in period.served.iter_mut().zip(Order::ALL) {
-                    for bit in order.bits() {
-                        *served += u64::from(if fits & bit > 0 { *reads } else { 0 });
-                    }
-                }
+        let rows = more.chunks(STRETCH).zip(fitted.chunks(STRETCH).zip(sizes.chunks(STRETCH)));
+        for (more, (fitted, sizes)) in rows {
+            // Most rows were not read.
+            if more.iter().fold(0, |any, reads| any | reads) > 0 {
+                period.add(more, fitted, sizes);
             }
         }
         period
     }
-}
 
-/// Puts what the records said beside what they say now.
-fn remember(fitted: &mut [Word], was: &[Word], stretches: &[Stretch]) {
-    for stretch in stretches {
-        let Stretch::Kept { row, record, len } = *stretch else { continue };
-        let fitted = fitted.get_mut(row..row + len).unwrap_or_default();
-        for (fitted, was) in fitted.iter_mut().zip(was.get(record..record + len).unwrap_or_default()) {
-            let before = earnings::of_the_call_before(u32::from_le_bytes(*was));
-            *fitted = (u32::from_le_bytes(*fitted) | before).to_le_bytes();
+    fn add(&mut self, more: &[u32], fitted: &[Word], sizes: &[u64]) {
+        for (reads, (fits, size_bytes)) in more.iter().zip(fitted.iter().zip(sizes)).filter(|(reads, _)| **reads > 0) {
+            // Of rows that are new, nothing was within a budget.
+            let (reads, fits) = (u64::from(*reads), u32::from_le_bytes(*fits));
+            self.reads += reads;
+            self.bytes = self.bytes.saturating_add(*size_bytes);
+            for (served, order) in self.served.iter_mut().zip(Order::ALL) {
+                let calls = order.bits().into_iter().filter(|bit| fits & bit > 0).count();
+                *served += reads * calls as u64;
+            }
         }
     }
 }
 
-/// Where each layer stands in each order.
-struct Orders {
-    by_worth: Vec<u32>,
-    by_lsn: Vec<u32>,
-    by_age: Vec<u32>,
-    /// Of those that were not read for longest.
-    skipped_bytes: u64,
-}
-
-impl Orders {
-    /// Of each row, the orders in which it is within the budget.
-    fn fits(&self, sizes: &[u64], budget_bytes: u64) -> Vec<u8> {
-        let mut fits = vec![0_u8; sizes.len()];
-        let mut set = |scores: &[u32], room_bytes: u64, order: Order| {
-            fits::each(scores, sizes, room_bytes, |row, within| {
-                if let Some(fits) = fits.get_mut(row) {
-                    *fits |= u8::from(within) << order.index();
-                }
-            });
-        };
-        set(&self.by_worth, budget_bytes, Order::Worth);
-        set(&self.by_lsn, budget_bytes, Order::Newest);
-        // What goes by the last read has what bytes are worth most before it.
-        let kept_bytes = listing::share_of(KEPT_SHARE, budget_bytes);
-        let rest_bytes = budget_bytes.saturating_sub(kept_bytes);
-        let mut by_age = self.by_age.clone();
-        fits::each(&self.by_worth, sizes, kept_bytes, |row, within| {
-            if let Some(age) = by_age.get_mut(row).filter(|_| within) {
-                *age = fits::NO_SCORE;
-            }
-        });
-        set(&by_age, rest_bytes, Order::LeastRecent);
-        set(&by_age, self.skipped_bytes.saturating_add(rest_bytes), Order::Ahead);
-        fits::each(&by_age, sizes, self.skipped_bytes, |row, skipped| {
-            if let Some(fits) = fits.get_mut(row) {
-                *fits &= !(u8::from(skipped) << Order::Ahead.index());
-            }
-        });
-        for ((fits, age), worth) in fits.iter_mut().zip(&by_age).zip(&self.by_worth) {
-            if *age == fits::NO_SCORE && *worth != fits::NO_SCORE {
-                *fits |= 1 << Order::Ahead.index() | 1 << Order::LeastRecent.index() | KEPT;
-            }
-        }
-        fits
-    }
-
-    /// When a row has its turn, by the order of what was not read for longest: the more, the earlier.
-    #[allow(clippy::cast_precision_loss, reason = "to six digits")]
-    fn turn(&self, order: Order, row: usize, fits: &[u8]) -> f32 {
-        let fits = fits.get(row).copied().unwrap_or_default();
-        if fits & KEPT > 0 {
-            return KEPT_TURN + self.by_worth.get(row).copied().unwrap_or_default() as f32;
-        }
-        if fits >> order.index() & 1 > 0 { self.by_age.get(row).copied().unwrap_or_default() as f32 } else { 0.0 }
+/// Puts what the records say now beside what they said.
+#[inline(never)]
+fn remember(fitted: &mut [Word], fits: &[u8]) {
+    for (word, fits) in fitted.iter_mut().zip(fits) {
+        let before = earnings::of_the_call_before(u32::from_le_bytes(*word));
+        *word = (u32::from(*fits & !IS_KEPT) | before).to_le_bytes();
     }
 }
 
@@ -414,57 +378,65 @@ struct ToRank {
     known: Vec<Ranked>,
 }
 
-/// All but those of the floor, which have their order.
-fn ranked(marks: &[u8], classes: &[Class], floor: &[u32], heat: impl Fn(usize, u8) -> f32) -> ToRank {
-    let mut ranked = ToRank { wanted: Vec::with_capacity(marks.len()), known: Vec::new() };
-    let mut in_floor: Vec<u32> = floor.to_vec();
-    in_floor.sort_unstable();
-    let mut in_floor = in_floor.into_iter().peekable();
-    for (row, (mark, class)) in (0..).zip(marks.iter().zip(classes)) {
-        if in_floor.next_if_eq(&row).is_some() {
-            continue;
-        }
-        match class {
-            Class::Wanted => ranked.wanted.push(Ranked::new(row, heat(row as usize, *mark))),
-            Class::Known => ranked.known.push(Ranked::new(row, heat(row as usize, *mark))),
-            Class::Unlisted | Class::Dropped => {}
+/// All but those of the floor, which have their order, by what `heat` makes of their marks and entries of a column.
+fn ranked<T>(
+    marks: &[u8],
+    classes: &[Class],
+    floor: &[u32],
+    column: &[T],
+    heat: impl Fn(u8, &T) -> f32 + Copy,
+) -> ToRank {
+    let mut classes = classes.to_vec();
+    for row in floor {
+        if let Some(class) = classes.get_mut(*row as usize) {
+            *class = Class::Unlisted;
         }
     }
-    ranked
+    let rows = || (0..).zip(marks.iter().zip(&classes).zip(column));
+    let known = rows().filter(|(_, ((_, class), _))| **class == Class::Known);
+    let known = known.map(|(row, ((mark, _), entry))| Ranked::new(row, heat(*mark, entry))).collect();
+    ToRank { wanted: wanted(marks, &classes, column, heat), known }
 }
 
-/// Rows that are within the budget, and those that are not: each takes its place, if there is still room for it. What is
-/// waited for has its own room.
-fn within(floor: &[u32], wanted: &[u32], marks: &[u8], sizes: &[u64], classes: &Classes) -> (Vec<u32>, Vec<u32>) {
-    let (mut hot, mut cold) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
-    let (mut room_bytes, mut resident_room_bytes) = (classes.budget_bytes, classes.resident_budget_bytes);
-    for row in floor.iter().chain(wanted) {
-        let at = *row as usize;
-        let size_bytes = sizes.get(at).copied().unwrap_or(u64::MAX);
-        let waits = marks.get(at).is_some_and(|mark| !Marks(*mark).is_resident());
-        if size_bytes > room_bytes || !waits && size_bytes > resident_room_bytes {
-            cold.push(*row);
-            continue;
+/// Those that are to be downloaded.
+#[inline(never)]
+fn wanted<T>(marks: &[u8], classes: &[Class], column: &[T], heat: impl Fn(u8, &T) -> f32) -> Vec<Ranked> {
+    let mut wanted = Vec::with_capacity(marks.len());
+    let ((classes, last_classes), (marks, last_marks)) = (classes.as_chunks::<STRETCH>(), marks.as_chunks::<STRETCH>());
+    let (column, last_column) = column.as_chunks::<STRETCH>();
+    let mut first = 0;
+    for (classes, (marks, column)) in classes.iter().zip(marks.iter().zip(column)) {
+        let mut heats = [0.0; STRETCH];
+        heats.iter_mut().zip(marks.iter().zip(column)).for_each(|(slot, (mark, entry))| *slot = heat(*mark, entry));
+        // Without branches, which would be mispredicted: what is not wanted is overwritten by the next.
+        let mut stretch = [Ranked::new(0, 0.0); STRETCH];
+        let mut count = 0;
+        for (class, heat) in classes.iter().zip(heats) {
+            if let Some(slot) = stretch.get_mut(count) {
+                *slot = Ranked::new(first, heat);
+            }
+            count += usize::from(*class == Class::Wanted);
+            first += 1;
         }
-        room_bytes -= size_bytes;
-        resident_room_bytes -= if waits { 0 } else { size_bytes };
-        hot.push(*row);
+        wanted.extend_from_slice(stretch.get(..count).unwrap_or_default());
     }
-    (hot, cold)
+    let rows = (first..).zip(last_classes.iter().zip(last_marks.iter().zip(last_column)));
+    let rows = rows.filter(|(_, (class, _))| **class == Class::Wanted);
+    wanted.extend(rows.map(|(row, (_, (mark, entry)))| Ranked::new(row, heat(*mark, entry))));
+    wanted
 }
 
 /// Heats of rows in their order: each is as hot as the hottest behind it.
+#[inline(never)]
 fn falling(rows: &[u32], worth: &[f32], scale: f32) -> Vec<f32> {
     let mut hottest = 0.0_f32;
-    let mut heats: Vec<_> = rows
-        .iter()
-        .rev()
-        .map(|row| {
-            let heat = worth.get(*row as usize).map_or(0.0, |worth| worth * scale);
-            hottest = hottest.max(heat.min(f32::MAX));
-            hottest
-        })
-        .collect();
-    heats.reverse();
+    let mut heats = vec![0.0; rows.len()];
+    for (slot, row) in heats.iter_mut().zip(rows).rev() {
+        let heat = worth.get(*row as usize).map_or(0.0, |worth| worth * scale);
+        // Comparisons, since the functions for it are calls in WebAssembly.
+        let heat = if heat < f32::MAX { heat } else { f32::MAX };
+        hottest = if heat > hottest { heat } else { hottest };
+        *slot = hottest;
+    }
     heats
 }

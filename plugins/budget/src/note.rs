@@ -1,6 +1,6 @@
 //! What is remembered of a layer: 20 bytes a row, of the 24 that there are.
 
-use thermocline_policy::history::{History, NextHistory};
+use thermocline_policy::history::Carried;
 use thermocline_warmth::note::Call;
 
 use crate::earnings::Earnings;
@@ -12,8 +12,7 @@ pub(crate) const VERSION: u32 = 1;
 /// was within the budget, as bits.
 pub(crate) const COLUMNS: usize = 4;
 
-pub(crate) type Past<'a> = History<'a, COLUMNS>;
-pub(crate) type Next = NextHistory<COLUMNS>;
+pub(crate) type Notes = Carried<COLUMNS>;
 
 /// The fields beside the records.
 pub(crate) fn fields(call: Call, earnings: &Earnings) -> [u64; 4] {

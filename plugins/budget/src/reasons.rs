@@ -6,7 +6,9 @@ use thermocline_warmth::note::Source;
 use thermocline_warmth::words::{rate, time, why_not};
 
 use crate::earnings::{Earnings, Order};
+use crate::floor::Floor;
 use crate::listing::{Class, left_s};
+use crate::regions::NO_IMAGE;
 use crate::settings::Settings;
 
 /// Everything that was decided.
@@ -22,12 +24,18 @@ pub(crate) struct Decided<'a> {
     pub(crate) expected: &'a [f32],
     /// Images, and how many deltas were joined to each.
     pub(crate) joined: &'a [(u32, u32)],
+    /// Of each row, the image without which it serves nobody.
+    pub(crate) image_of: &'a [u32],
     pub(crate) earnings: &'a Earnings,
-    /// Rows of the floor.
-    pub(crate) floor: &'a [u32],
+    pub(crate) floor: &'a Floor,
     /// Rows that are to be downloaded.
     pub(crate) hot: &'a [u32],
 }
+
+/// Where a hot row is.
+const IN_THE_BUDGET: &str = "in the budget";
+const STARTS: &str = "every start reads it";
+const NEWEST: &str = "of the newest images of a timeline that has none that every start reads";
 
 /// Gives a reason for every row. Only where somebody asks: it is a call of the host a row.
 pub(crate) fn give(decided: &Decided<'_>, stretches: &[Stretch]) {
@@ -38,11 +46,13 @@ pub(crate) fn give(decided: &Decided<'_>, stretches: &[Stretch]) {
             is_new.get_mut(rows.clone()).unwrap_or_default().fill(true);
         }
     }
-    let (mut is_hot, mut is_floor, mut deltas) = (vec![false; rows], vec![false; rows], vec![0; rows]);
-    for (flags, set) in [(&mut is_hot, decided.hot), (&mut is_floor, decided.floor)] {
+    let (mut places, mut deltas) = (vec![""; rows], vec![0; rows]);
+    let (starts, newest) = decided.floor.rows.split_at_checked(decided.floor.starts).unwrap_or_default();
+    // What is in the floor is hot, too.
+    for (set, place) in [(decided.hot, IN_THE_BUDGET), (starts, STARTS), (newest, NEWEST)] {
         for row in set {
-            if let Some(flag) = flags.get_mut(*row as usize) {
-                *flag = true;
+            if let Some(slot) = places.get_mut(*row as usize) {
+                *slot = place;
             }
         }
     }
@@ -53,9 +63,8 @@ pub(crate) fn give(decided: &Decided<'_>, stretches: &[Stretch]) {
     }
     let order = decided.order();
     let columns = decided.marks.iter().zip(decided.classes).zip(decided.warm.iter().zip(decided.numbers));
-    let flags = is_new.iter().zip(&is_hot).zip(is_floor.iter().zip(&deltas)).zip(decided.expected);
-    for (row, (((mark, class), (warm, number)), (((is_new, is_hot), (is_floor, deltas)), expected))) in
-        (0..).zip(columns.zip(flags))
+    let told = is_new.iter().zip(places.iter().zip(&deltas)).zip(decided.expected);
+    for (row, (((mark, class), (warm, number)), ((is_new, (place, deltas)), expected))) in (0..).zip(columns.zip(told))
     {
         let marks = Marks(*mark);
         let left = || time(left_s(decided.settings, decided.now, warm, number));
@@ -76,9 +85,14 @@ pub(crate) fn give(decided: &Decided<'_>, stretches: &[Stretch]) {
             format!("{} {rate}{with}", if *is_new { "new, and expected to be read" } else { "read" })
         };
         let reason = match class {
-            Class::Wanted if *is_floor => format!("hot: floor, every start reads it: {what}"),
-            Class::Wanted if *is_hot => format!("hot: in the budget: {what}{order}"),
-            Class::Wanted => format!("cold: over the budget: {what}{order}"),
+            Class::Wanted if place.is_empty() => {
+                let image = decided.image_of.get(row as usize).copied().unwrap_or(NO_IMAGE);
+                let has_none = places.get(image as usize).is_some_and(|place| place.is_empty());
+                let why = if has_none { "its image is over the budget" } else { "over the budget" };
+                format!("cold: {why}: {what}{order}")
+            }
+            Class::Wanted if *place == IN_THE_BUDGET => format!("hot: {place}: {what}{order}"),
+            Class::Wanted => format!("hot: floor, {place}: {what}"),
             Class::Known => format!("cold: {}", waits("cold")),
             Class::Dropped => {
                 format!("not listed: inherited, and not downloaded in {}", time(decided.settings.inherited_for_s))

@@ -5,7 +5,7 @@ use thermocline_warmth::settings::{COMPACTION_THRESHOLD, DAY_S, Field, INHERITED
 /// The configuration of the policy.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
-    /// What a standby is told to download, as a share of the bytes that are resident.
+    /// What a standby is told to download, as a share of the bytes that are here or waited for.
     pub(crate) budget_share: f64,
     /// And in bytes, of which the smaller counts.
     pub(crate) budget_bytes: u64,
@@ -28,7 +28,8 @@ const NO_BOUND_BYTES: u64 = 1 << 50;
 /// serves 0.90. What is over it is listed as cold, so that nothing is forgotten.
 const BUDGET_SHARE: Field<f64> = Field {
     name: "budget_share",
-    about: "What a standby is told to download, as a share of the bytes that are resident; 1 and more for all of them",
+    about: "What a standby is told to download, as a share of the bytes that are resident or inherited; 1 and more for \
+            all of them. Of a tenant whose bytes are checkpoint_distance at most, it is all, whatever the share",
     least: 0.0,
     most: 100.0,
     default: 0.5,
@@ -42,7 +43,7 @@ const BUDGET_BYTES: Field<u64> = Field {
 };
 const HALF_LIFE_S: Field<u64> = Field {
     name: "half_life_s",
-    about: "Seconds after which a read counts half for what is read just now",
+    about: "Seconds after which a read counts half for what is read just now; at most slow_half_life_s",
     least: 10,
     most: 30 * DAY_S,
     default: 45,
@@ -57,7 +58,8 @@ const SLOW_HALF_LIFE_S: Field<u64> = Field {
 const FLOOR: Field<f64> = Field {
     name: "floor",
     about: "The share of the budget that goes to what every start of a tenant reads, before all else: images of \
-            system catalogs, or where a timeline has none, its newest images",
+            system catalogs, or where a timeline has none, its newest images; the first image in any case, unless this \
+            is 0",
     least: 0.0,
     most: 1.0,
     default: 0.1,
@@ -93,11 +95,18 @@ impl Settings {
             COMPACTION_THRESHOLD.name,
         ];
         let object = object(config, &BUDGET_SHARE, &names)?;
+        let (half_life_s, slow_half_life_s) = (HALF_LIFE_S.read(&object)?, SLOW_HALF_LIFE_S.read(&object)?);
+        if half_life_s > slow_half_life_s {
+            return Err(format!(
+                "half_life_s is {half_life_s} and slow_half_life_s {slow_half_life_s}: what is read of late fades as \
+                 fast as what is read in the long run, or faster; set both"
+            ));
+        }
         Ok(Settings {
             budget_share: BUDGET_SHARE.read(&object)?,
             budget_bytes: BUDGET_BYTES.read(&object)?,
-            half_life_s: HALF_LIFE_S.read(&object)?,
-            slow_half_life_s: SLOW_HALF_LIFE_S.read(&object)?,
+            half_life_s,
+            slow_half_life_s,
             floor: FLOOR.read(&object)?,
             inherited_for_s: INHERITED_FOR_S.read(&object)?,
             compaction_threshold: COMPACTION_THRESHOLD.read(&object)?,
@@ -142,6 +151,15 @@ mod tests {
         assert_eq!(Settings::read(set), Ok(expected));
     }
 
+    /// One setting, and with a half-life the other one at what it allows.
+    fn set_with_the_other(name: &str, value: &str) -> String {
+        match name {
+            "half_life_s" => format!(r#"{{"half_life_s": {value}, "slow_half_life_s": 2592000}}"#),
+            "slow_half_life_s" => format!(r#"{{"half_life_s": 10, "slow_half_life_s": {value}}}"#),
+            _ => format!("{{\"{name}\": {value}}}"),
+        }
+    }
+
     #[rstest]
     #[case::share("budget_share", "0", "100", "-0.1", "100.1")]
     #[case::bytes("budget_bytes", "0", "1125899906842624", "-1", "1125899906842625")]
@@ -157,7 +175,7 @@ mod tests {
         #[case] less: &str,
         #[case] more: &str,
     ) {
-        let read = |value: &str| Settings::read(&format!("{{\"{name}\": {value}}}"));
+        let read = |value: &str| Settings::read(&set_with_the_other(name, value));
         assert!(read(least).is_ok() && read(most).is_ok());
         for wrong in [less, more, "\"1\"", "null", "[]"] {
             let why = read(wrong).unwrap_err();
@@ -167,6 +185,10 @@ mod tests {
 
     #[rstest]
     #[case::a_word(r#"{"floor": "low"}"#, "floor must be a number from 0 to 1, and is \"low\"")]
+    #[case::half_lives(
+        r#"{"half_life_s": 601}"#,
+        "half_life_s is 601 and slow_half_life_s 600: what is read of late fades as fast as what is read in the long run, or faster; set both"
+    )]
     #[case::unknown(
         r#"{"budget": 60}"#,
         "there is no field \"budget\": the settings are budget_share, budget_bytes, half_life_s, slow_half_life_s, floor, inherited_for_s, compaction_threshold"
@@ -186,7 +208,7 @@ mod tests {
         assert_eq!(properties.len(), 7);
         for (name, property) in properties {
             for bound in ["minimum", "maximum", "default"] {
-                let config = format!("{{\"{name}\": {}}}", property[bound]);
+                let config = set_with_the_other(name, &property[bound].to_string());
                 assert!(Settings::read(&config).is_ok(), "{config}");
             }
         }

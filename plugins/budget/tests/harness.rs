@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use rstest::rstest;
-use thermocline::policy::NO_CONFIG;
 use thermocline::policy::conformance::Depth;
+use thermocline::policy::{NO_CONFIG, RESIDENT_SET};
 use thermocline_budget::Budget;
 use thermocline_tests::{Answer, Failed, Queue, Subject, Table};
 
@@ -53,9 +53,14 @@ fn keys(keys: Range<u64>) -> Range<u64> {
     FIRST_USER_RELATION + keys.start..FIRST_USER_RELATION + keys.end
 }
 
+/// A tenant that is not small.
+fn large() -> Table {
+    Table::new().checkpoint_distance(0)
+}
+
 /// Images of these sizes in MiB, and how often each was read: `0`, `1` and so on.
 fn images(now: i64, images: &[(u64, u64)]) -> Table {
-    let mut table = Table::new();
+    let mut table = large();
     for (number, (size_mib, reads)) in (0..).zip(images) {
         let name = number.to_string();
         table = table.image(&name, keys(100 * number..100 * (number + 1)), 16 + number).resident_since(SINCE).visible();
@@ -136,7 +141,7 @@ fn an_image_and_its_deltas_are_worth_what_they_serve_together(
 ) -> Result<(), Failed> {
     // All reads of the image go on through its delta, which is small: without the image it serves nobody.
     #[rustfmt::skip]
-    let table = Table::new()
+    let table = large()
         .image("image", keys(0..100), 16).resident_since(SINCE).visible().size(32 * MIB).reads(1000)
         .delta("delta", keys(0..100), 17..20).resident_since(SINCE).visible().size(MIB).reads(1000)
         .image("denser", keys(100..200), 16).resident_since(SINCE).visible().size(16 * MIB).reads(900)
@@ -145,9 +150,53 @@ fn an_image_and_its_deltas_are_worth_what_they_serve_together(
     let policy = make(r#"{"floor": 0, "budget_bytes": 52428800, "budget_share": 1}"#);
     let answer = policy.select_with_reasons(&table)?;
     // Alone, the delta would be far ahead of all.
-    assert_eq!(answer.hot(), ["denser", "delta", "image"]);
+    assert_eq!(answer.hot(), ["denser", "image", "delta"]);
     assert_eq!(answer.heat("image"), answer.heat("delta"));
     assert!(answer.reason("image").unwrap().ends_with("with its delta"), "{:?}", answer.reason("image"));
+    Ok(())
+}
+
+/// The image is larger than what is left, and its delta is not.
+#[rstest]
+fn a_delta_without_its_image_serves_nobody(#[values(native, component)] make: Make) -> Result<(), Failed> {
+    #[rustfmt::skip]
+    let table = large()
+        .image("image", keys(0..100), 16).resident_since(SINCE).visible().size(64 * MIB).reads(1000)
+        .delta("delta", keys(0..100), 17..20).resident_since(SINCE).visible().size(MIB).reads(1000)
+        .image("other", keys(100..200), 16).resident_since(SINCE).visible().size(16 * MIB).reads(10)
+        .now(NOW);
+    let answer = make(NO_FLOOR).select_with_reasons(&table)?;
+    assert_eq!((answer.hot(), answer.cold()), (vec!["other"], vec!["image", "delta"]));
+    let reason = answer.reason("delta").unwrap();
+    assert!(reason.starts_with("cold: its image is over the budget: "), "{reason}");
+    Ok(())
+}
+
+/// Days without a read, of which the host asks for some: the order is that of the long run.
+#[rstest]
+fn an_idle_tenant_keeps_its_order(#[values(native, component)] make: Make) -> Result<(), Failed> {
+    let policy = make(NO_FLOOR);
+    let asleep = |now: i64| images(now, &[(8, 40), (8, 10), (8, 30), (8, 20)]).now(now);
+    let mut calls: Vec<_> = (1..=10)
+        .map(|minute| {
+            images(
+                NOW - 60 * (10 - i64::try_from(minute).unwrap()),
+                &[(8, 4 * minute), (8, minute), (8, 3 * minute), (8, 2 * minute)],
+            )
+        })
+        .collect();
+    calls.extend([HOUR, DAY, 3 * DAY, 30 * DAY].map(|later| asleep(NOW + later)));
+    let answer = in_turn(&policy, &calls)?;
+    assert_eq!((answer.hot(), answer.cold(), answer.valid_for_s()), (vec!["0", "2"], vec!["3", "1"], None));
+    // Nor is it lost where nothing is remembered.
+    let mut forgotten = large();
+    for (number, days) in (0..).zip([9, 30, 10, 20]) {
+        forgotten = forgotten.image(&number.to_string(), keys(100 * number..100 * (number + 1)), 16 + number).visible();
+        forgotten =
+            forgotten.resident_since(1_600_000_000).size(8 * MIB).reads(1).read_at(NOW - days * DAY - 60 * days);
+    }
+    let answer = policy.select(&forgotten.now(NOW))?;
+    assert_eq!(answer.hot()[0], "0");
     Ok(())
 }
 
@@ -155,7 +204,7 @@ fn an_image_and_its_deltas_are_worth_what_they_serve_together(
 fn what_every_start_reads_has_a_part_of_the_budget(#[values(native, component)] make: Make) -> Result<(), Failed> {
     // The first image is of a system catalog, and nobody reads it.
     let table = |floor: &str| {
-        let mut table = Table::new().image("catalog", 0..100, 8).resident_since(SINCE).visible().size(8 * MIB);
+        let mut table = large().image("catalog", 0..100, 8).resident_since(SINCE).visible().size(8 * MIB);
         for number in 0..9_u64 {
             let name = number.to_string();
             table = table.image(&name, keys(number..number + 1), 16).resident_since(SINCE).visible();
@@ -166,8 +215,9 @@ fn what_every_start_reads_has_a_part_of_the_budget(#[values(native, component)] 
     let answer = table("0.2")?;
     assert_eq!(answer.hot(), ["catalog", "8", "7", "6", "5"]);
     assert_eq!(answer.heat("catalog"), answer.heat("8"));
-    // It does not fit in less.
-    assert_eq!(table("0.19")?.hot(), ["8", "7", "6", "5", "4"]);
+    // The first image has its place in a smaller floor, too.
+    assert_eq!(table("0.01")?.hot(), ["catalog", "8", "7", "6", "5"]);
+    assert_eq!(table("0")?.hot(), ["8", "7", "6", "5", "4"]);
     Ok(())
 }
 
@@ -178,14 +228,15 @@ fn where_there_are_no_catalogs_the_newest_images_start_a_timeline(
     let table = images(NOW, &[(8, 400), (8, 300), (8, 200), (8, 100)]);
     let answer = make(r#"{"budget_share": 0.5, "floor": 0.5}"#).select_with_reasons(&table)?;
     assert_eq!(answer.hot(), ["3", "0"]);
-    assert!(answer.reason("3").unwrap().starts_with("hot: floor"));
+    let reason = answer.reason("3").unwrap();
+    assert!(reason.starts_with("hot: floor, of the newest images of a timeline"), "{reason}");
     Ok(())
 }
 
 /// A tenant that reads what it wrote last, and hardly again: each minute a new layer, read in the next.
 fn appending(minutes: i64) -> Vec<Table> {
     let table = |minute: i64| {
-        let mut table = Table::new();
+        let mut table = large();
         for number in 0..8 + minute {
             let (read, key) = (number + 1 == 7 + minute, number.unsigned_abs());
             let reads = if number < 7 + minute { 100 } else { 0 };
@@ -201,7 +252,7 @@ fn appending(minutes: i64) -> Vec<Table> {
 /// A tenant that reads twelve layers round and round, two a minute.
 fn circling(minutes: u64) -> Vec<Table> {
     let table = |minute: u64| {
-        let mut table = Table::new();
+        let mut table = large();
         for number in 0..12_u64 {
             let rounds = (2 * minute + 11 - number) / 12;
             let last = (number + 12 * rounds) / 2;
@@ -251,29 +302,84 @@ fn where_the_same_is_read_again_expected_reads_decide(#[values(native, component
     assert_eq!(in_turn(&policy, &tables).unwrap().hot(), ["0", "2"]);
 }
 
+/// Of eight images of 8 MiB each, of which half were hot, so many came since the location was attached.
+fn attached(here: u64, now: i64) -> Table {
+    let mut table = large();
+    for number in 0..8 {
+        table = table.image(&number.to_string(), keys(100 * number..100 * (number + 1)), 16).visible().size(8 * MIB);
+        table = match number {
+            _ if number < here => table.resident_since(SINCE).reads(9).read_at(now - 1),
+            0..4 => table.inherited().read_at(NOW - 30 * DAY),
+            _ => table.inherited_cold().read_at(NOW - 30 * DAY),
+        };
+    }
+    table.now(now)
+}
+
 /// A location that was just attached has nothing on its disk: a budget of that would have its standbys drop what they
-/// hold.
+/// hold. Nor does the budget change while the rest comes.
 #[rstest]
-fn what_was_taken_over_brings_its_own_room_for_a_day(#[values(native, component)] make: Make) -> Result<(), Failed> {
+fn the_budget_is_the_same_while_what_was_taken_over_comes(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
     let policy = make(NO_FLOOR);
-    let table = |now: i64| {
-        #[rustfmt::skip]
-        let table = Table::new()
-            .image("was hot", keys(0..100), 16).visible().inherited().size(64 * MIB).read_at(NOW - 30 * DAY)
-            .image("was cold", keys(100..200), 32).visible().inherited_cold().size(8 * MIB)
-            .image("was hot, is covered", keys(200..300), 8).inherited().size(8 * MIB)
-            .image("is here", keys(300..400), 24).visible().resident_since(SINCE).reads(9).size(8 * MIB)
-            .image("is here too", keys(400..500), 24).visible().resident_since(SINCE).reads(9).size(8 * MIB);
-        table.now(now)
-    };
-    let calls = |last: i64| [0, HOUR, last].map(|after| table(NOW + after));
+    for here in 0..=4 {
+        let answer = policy.select(&attached(here, NOW))?;
+        let (mut hot, mut cold) = (answer.hot(), answer.cold());
+        hot.sort_unstable();
+        cold.sort_unstable();
+        assert_eq!((hot, cold), (vec!["0", "1", "2", "3"], vec!["4", "5", "6", "7"]), "{here}");
+    }
+    // What is read here and was cold there goes before what was hot and is not.
+    let answer = policy.select(&attached(5, NOW))?;
+    assert_eq!((answer.hot().len(), answer.cold().len()), (4, 4));
+    Ok(())
+}
+
+#[rstest]
+fn what_was_taken_over_is_listed_for_a_day(#[values(native, component)] make: Make) -> Result<(), Failed> {
+    let policy = make(NO_FLOOR);
+    let calls = |last: i64| [0, HOUR, last].map(|after| attached(2, NOW + after));
     let before = in_turn(&policy, &calls(DAY - 1))?;
-    assert_eq!((before.hot(), before.cold()), (vec!["is here", "was hot"], vec!["is here too", "was cold"]));
-    assert_eq!(before.valid_for_s(), Some(1));
+    assert_eq!((before.hot().len(), before.cold().len(), before.valid_for_s()), (4, 4, Some(1)));
     let after = in_turn(&policy, &calls(DAY))?;
-    assert_eq!((after.hot().len(), after.listed().len()), (1, 2));
+    assert_eq!((after.hot(), after.cold()), (vec!["0"], vec!["1"]), "half of what is here");
     let shorter = make(r#"{"inherited_for_s": 3600}"#);
-    assert_eq!(in_turn(&shorter, &[table(NOW), table(NOW + HOUR)])?.listed().len(), 2);
+    assert_eq!(in_turn(&shorter, &[attached(2, NOW), attached(2, NOW + HOUR)])?.listed().len(), 2);
+    let never = make(r#"{"inherited_for_s": 0}"#);
+    assert_eq!(never.select(&attached(2, NOW))?.listed().len(), 2);
+    Ok(())
+}
+
+/// A clock that was ahead when the location was attached.
+#[rstest]
+fn what_was_taken_over_in_the_future_is_listed_for_a_day(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
+    let calls = [attached(2, NOW + 300 * DAY), attached(2, NOW), attached(2, NOW + DAY)];
+    let policy = make(NO_FLOOR);
+    assert_eq!(in_turn(&policy, &calls[..2])?.listed().len(), 8);
+    assert_eq!(in_turn(&policy, &calls)?.listed().len(), 2);
+    Ok(())
+}
+
+/// Of four images of 16 MiB. A share of very little is not worth a failover that waits for the rest.
+#[rstest]
+#[case::small(64 * MIB, "{}", 4)]
+#[case::hardly_larger(48 * MIB, "{}", 3)]
+#[case::large(32 * MIB, "{}", 2)]
+#[case::the_share_is_more(16 * MIB, "{}", 2)]
+#[case::bytes_are_bytes(64 * MIB, r#"{"budget_bytes": 16777216}"#, 1)]
+#[case::none(64 * MIB, r#"{"budget_bytes": 0}"#, 0)]
+fn a_small_tenant_is_hot_as_a_whole(
+    #[values(native, component)] make: Make,
+    #[case] checkpoint_distance: u64,
+    #[case] config: &str,
+    #[case] hot: usize,
+) -> Result<(), Failed> {
+    let table = images(NOW, &[(16, 40), (16, 30), (16, 20), (16, 10)]).checkpoint_distance(checkpoint_distance);
+    let answer = make(config).select(&table)?;
+    assert_eq!((answer.hot().len(), answer.cold().len()), (hot, 4 - hot));
     Ok(())
 }
 
@@ -293,7 +399,7 @@ fn where_nobody_counts_a_newer_access_time_is_a_read(#[values(native, component)
     let policy = make(NO_FLOOR);
     let table = |now: i64, one: i64, other: i64| {
         #[rustfmt::skip]
-        let table = Table::new()
+        let table = large()
             .image("one", keys(0..100), 16).resident().visible().size(MIB).read_at(one)
             .image("other", keys(100..200), 16).resident().visible().size(MIB).read_at(other);
         table.now(now)
@@ -313,7 +419,7 @@ fn where_nothing_tells_of_reads_it_is_the_order_of_resident_set(
     #[values(native, component)] make: Make,
 ) -> Result<(), Failed> {
     #[rustfmt::skip]
-    let table = Table::new()
+    let table = large()
         .l0("l0", 90..99).resident().visible().read_at(0)
         .delta("middle", keys(0..9), 40..80).resident().visible().read_at(0)
         .image("base", keys(0..9), 40).resident().visible().read_at(0)
@@ -326,6 +432,37 @@ fn where_nothing_tells_of_reads_it_is_the_order_of_resident_set(
     // And what is over the budget is known.
     let less = make(r#"{"budget_share": 0.4, "floor": 0}"#).select(&table)?;
     assert_eq!((less.hot(), less.cold()), (vec!["middle", "was hot"], vec!["base", "l0", "known"]));
+    Ok(())
+}
+
+/// Of each kind, in each standing.
+#[rstest]
+fn where_nothing_tells_of_reads_it_answers_as_resident_set_does(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
+    type Standing = fn(Table) -> Table;
+    let standings: [Standing; 5] = [
+        |table| table.resident().visible(),
+        |table| table.visible().inherited(),
+        |table| table.visible().inherited_cold(),
+        |table| table.resident(),
+        |table| table.visible(),
+    ];
+    let mut table = Table::new();
+    for (number, standing) in (0..).zip(standings.into_iter().cycle().take(40)) {
+        let (name, lsn) = (number.to_string(), 100 + 37 * number % 41);
+        table = match number / 5 % 3 {
+            0 => table.image(&name, keys(10 * number..10 * number + 10), lsn),
+            1 => table.delta(&name, keys(10 * number..10 * number + 10), lsn..lsn + 7),
+            _ => table.l0(&name, lsn..lsn + 3),
+        };
+        table = standing(table.size(MIB)).read_at(0);
+    }
+    let (answer, theirs) = (
+        make(r#"{"budget_share": 100, "floor": 0}"#).select(&table)?,
+        Subject::component(RESIDENT_SET, NO_CONFIG)?.select(&table)?,
+    );
+    assert_eq!((answer.hot(), answer.cold()), (theirs.hot(), theirs.cold()));
     Ok(())
 }
 
@@ -345,7 +482,7 @@ fn uploads_are_ranked_by_what_a_failover_would_lose(#[values(native, component)]
 fn it_says_why_where_somebody_asks(#[values(native, component)] make: Make) -> Result<(), Failed> {
     let since = u32::try_from(NOW - 60).unwrap();
     #[rustfmt::skip]
-    let table = Table::new()
+    let table = large()
         .image("catalog", 0..1, 16).resident_since(since).visible().size(MIB)
         .image("base", keys(0..100), 16).resident_since(since).visible().size(MIB).reads(1199)
         .image("hardly", keys(200..300), 16).resident_since(since).visible().size(90 * MIB).reads(9)

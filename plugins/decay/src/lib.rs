@@ -25,8 +25,8 @@ use thermocline_warmth::{REQUEST_BYTES, fading, l0, newcomers, reads};
 use self::fading::Fading;
 use self::judge::{Judge, Listed};
 use self::l0::Lives;
-use self::note::{Call, Next, Past, Source, VERSION};
-use self::reads::{Is, Moment, Reads, Was};
+use self::note::{Call, Notes, Source, VERSION};
+use self::reads::{Moment, Reads, Records};
 use self::settings::Settings;
 
 /// An answer is right for this share of a half-life at least, as far as fading goes.
@@ -55,37 +55,42 @@ impl Policy for Decay {
     }
 
     fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: &[u8]) -> Result<Selection, String> {
-        let past = Past::read(memory, VERSION).unwrap_or_default();
-        let mut moment =
-            Moment { now: tenant.now, since_last_s: 0.0, fading: Fading::new(self.settings.half_life_s), weight: 1.0 };
-        if !past.is_empty() {
-            moment.since_last_s = moment.since(Call::of(past.fields()).at);
-        }
+        self.select_in_place(tenant, layers, memory.to_vec())
+    }
+
+    fn select_in_place(&self, tenant: &Tenant, layers: &dyn Layers, memory: Vec<u8>) -> Result<Selection, String> {
         // Columns are let go of as soon as they were read: the memory of a component is the slower the more there is.
-        let (mut next, stretches) = {
-            let ids = layers.ids();
-            (Next::new(VERSION, &ids), past.stretches(&ids))
-        };
+        let mut notes = Notes::of(VERSION, memory, &layers.ids());
+        let last = Call::of(notes.fields.unwrap_or_default());
+        let (now, fading) = (tenant.now, Fading::new(self.settings.half_life_s));
+        let mut moment = Moment { now, until: now, since_last_s: 0.0, fading, weight: 1.0 };
+        if notes.fields.is_some() {
+            moment.since_last_s = moment.since(last.at);
+        }
         let marks = layers.marks();
         let l0s = l0::rows(&marks);
         let (source, lives) = {
             let reads = Reads::of(layers, !l0s.is_empty());
-            let ([was_warm, was], [warm, is]) = (past.columns(), next.columns_mut());
-            let was = Was { warm: was_warm, numbers: was, last: Call::of(past.fields()) };
-            let mut is = Is { warm, numbers: is };
-            reads::remember(&mut is, &was, &stretches, &moment, &marks, &reads);
-            newcomers::fill(&mut is, &was, &stretches, &moment, &marks, &reads, layers);
+            let Notes { next, stretches, before, .. } = &mut notes;
+            let [warm, numbers] = next.columns_mut();
+            let mut records = Records { warm, numbers };
+            reads::remember(&mut records, last, stretches, &moment, &marks, &reads);
+            let [was_warm, _] = before.columns();
+            newcomers::fill(&mut records, was_warm, stretches, &moment, &marks, &reads, layers);
             let threshold = self.settings.compaction_threshold;
             (reads.source, (!l0s.is_empty()).then(|| Lives::of(layers, l0s, &reads.since, threshold)))
         };
+        let Notes { mut next, stretches, .. } = notes;
         next.set_fields(Call { at: moment.now, source }.fields());
-        let judge = Judge::new(&self.settings, &moment, source, &marks, &layers.file_sizes(), &next, lives);
-        let Listed { hot, cold, coldest, first_dropped_s } = Listed::of(&judge, &next);
-        if reasons_wanted() {
-            reasons::give(&judge, &next, &stretches, &moment);
-        }
+        let Listed { hot, cold, coldest, first_dropped_s } = {
+            let sizes = layers.file_sizes();
+            let judge = Judge::new(&self.settings, &moment, source, &marks, &sizes, &next, lives);
+            if reasons_wanted() {
+                reasons::give(&judge, &stretches, &moment);
+            }
+            Listed::of(&judge)
+        };
         let valid_for = self.valid_for(&moment, coldest, first_dropped_s);
-        drop(judge);
         let answer = hottest_first(hot, cold, || layers.lsn_ends());
         let heats = answer.heats.filter(|_| source != Source::Nothing);
         Ok(Selection { heats, valid_for, memory: next.into_memory(), ..answer })
@@ -99,7 +104,8 @@ impl Policy for Decay {
 thermocline_policy::export!(Decay);
 
 impl Decay {
-    /// All layers fade alike, so that their order stays as it is until one is read. What time alone changes is that the
+    /// All layers fade alike, so that their order stays as it is until one is read, or what was read counts nothing any
+    /// more. What time alone changes is that the
     /// coldest of the hot ones turns cold, and that an inherited one is dropped.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "seconds")]
     fn valid_for(&self, moment: &Moment, coldest: f32, first_dropped_s: u64) -> Option<u64> {

@@ -4,23 +4,23 @@ use thermocline_policy::history::Stretch;
 use thermocline_policy::{Marks, give_reason};
 use thermocline_warmth::words::{rate, time, why_not};
 
-use crate::judge::{Judge, Verdict, record};
-use crate::note::{Next, Source, Warmth};
+use crate::judge::{Judge, Verdict};
+use crate::note::{Source, Warmth};
 use crate::reads::Moment;
 
 /// Gives a reason for every row. Only where somebody asks: it is a call of the host a row.
-pub(crate) fn give(judge: &Judge<'_>, next: &Next, stretches: &[Stretch], moment: &Moment) {
+pub(crate) fn give(judge: &Judge<'_>, stretches: &[Stretch], moment: &Moment) {
     let mut is_new = vec![false; judge.marks.len()];
     for stretch in stretches {
         if let Stretch::Changed { rows, .. } = stretch {
             is_new.get_mut(rows.clone()).unwrap_or_default().fill(true);
         }
     }
-    let rows = judge.marks.iter().zip(judge.heats()).zip(is_new);
-    for (row, ((mark, heat), is_new)) in (0..).zip(rows) {
-        let (marks, record) = (Marks(*mark), record(next, row as usize));
-        let told = Told { judge, moment, row: row as usize, marks, record, is_new };
-        give_reason(row, &told.of(judge.verdict(marks, *heat, || record)));
+    for (row, (mark, is_new)) in (0..).zip(judge.marks.iter().zip(is_new)) {
+        let (marks, at) = (Marks(*mark), row as usize);
+        let record = judge.record(at);
+        let told = Told { judge, moment, row: at, marks, record, is_new };
+        give_reason(row, &told.of(judge.verdict(marks, judge.heat(at), || record)));
     }
 }
 

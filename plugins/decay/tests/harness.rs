@@ -4,8 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "helpers of tests fail as tests do")]
 
 use rstest::rstest;
-use thermocline::policy::NO_CONFIG;
 use thermocline::policy::conformance::Depth;
+use thermocline::policy::{NO_CONFIG, RESIDENT_SET};
 use thermocline_decay::Decay;
 use thermocline_tests::{Answer, Failed, Queue, Subject, Table};
 
@@ -326,6 +326,35 @@ fn counts_that_come_and_go_do_no_harm(#[values(native, component)] make: Make) -
     assert_eq!(answer.hot(), ["one", "other"]);
     let difference = answer.heat("one").unwrap() / answer.heat("other").unwrap();
     assert!((20.0..40.0).contains(&difference), "{difference}");
+    Ok(())
+}
+
+/// Of each kind, in each standing.
+#[rstest]
+fn where_nothing_tells_of_reads_it_answers_as_resident_set_does(
+    #[values(native, component)] make: Make,
+) -> Result<(), Failed> {
+    type Standing = fn(Table) -> Table;
+    let standings: [Standing; 5] = [
+        |table| table.resident().visible(),
+        |table| table.visible().inherited(),
+        |table| table.visible().inherited_cold(),
+        |table| table.resident(),
+        |table| table.visible(),
+    ];
+    let mut table = Table::new();
+    for (number, standing) in (0..).zip(standings.into_iter().cycle().take(40)) {
+        let (name, lsn) = (number.to_string(), 100 + 37 * number % 41);
+        table = match number / 5 % 3 {
+            0 => table.image(&name, 10 * number..10 * number + 10, lsn),
+            1 => table.delta(&name, 10 * number..10 * number + 10, lsn..lsn + 7),
+            _ => table.l0(&name, lsn..lsn + 3),
+        };
+        table = standing(table.size(MIB)).read_at(0);
+    }
+    let (answer, theirs) =
+        (make(NO_CONFIG).select(&table)?, Subject::component(RESIDENT_SET, NO_CONFIG)?.select(&table)?);
+    assert_eq!((answer.hot(), answer.cold()), (theirs.hot(), theirs.cold()));
     Ok(())
 }
 

@@ -46,13 +46,13 @@ thread_local! {
 
 /// A policy whose type is forgotten, so that one cell holds any.
 trait Configured {
-    fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: &[u8]) -> Result<Selection, String>;
+    fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: Vec<u8>) -> Result<Selection, String>;
     fn rank_uploads(&self, now: i64, queue: &dyn Uploads) -> Result<Vec<u32>, String>;
 }
 
 impl<P: Policy> Configured for P {
-    fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: &[u8]) -> Result<Selection, String> {
-        Policy::select(self, tenant, layers, memory)
+    fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: Vec<u8>) -> Result<Selection, String> {
+        Policy::select_in_place(self, tenant, layers, memory)
     }
 
     fn rank_uploads(&self, now: i64, queue: &dyn Uploads) -> Result<Vec<u32>, String> {
@@ -85,7 +85,7 @@ impl<P: Policy + 'static> Guest for Component<P> {
     fn select(tenant: bindings::Tenant, layers: &LayerTable, memory: Vec<u8>) -> Result<bindings::Selection, String> {
         let bindings::Tenant { shard, generation, now, checkpoint_distance } = tenant;
         let tenant = Tenant { shard, generation, now, checkpoint_distance };
-        let selection = configured(|policy| policy.select(&tenant, layers, &memory))?;
+        let selection = configured(|policy| policy.select(&tenant, layers, memory))?;
         let Selection { rows, cold_from, heats, valid_for, memory } = selection;
         Ok(bindings::Selection { rows, cold_from, heats, valid_for, memory })
     }

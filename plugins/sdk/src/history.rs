@@ -122,6 +122,60 @@ impl<'a, const COLUMNS: usize> History<'a, COLUMNS> {
     }
 }
 
+/// What the last call remembered, brought to the rows of this call's table: rows that had a record have it, and those of
+/// new rows are 0.
+///
+/// Where the table has the rows that it had, which is nearly always, the records stay where they are.
+#[derive(Clone, Debug)]
+pub struct Carried<const COLUMNS: usize> {
+    /// The records, to be brought up to date in place.
+    pub next: NextHistory<COLUMNS>,
+    /// Which rows had records, and which rows came where records went: as [`History::stretches`] tells it.
+    pub stretches: Vec<Stretch>,
+    /// What the policy kept beside the records; `None` if nothing is remembered.
+    pub fields: Option<[u64; HISTORY_FIELDS]>,
+    /// The records as they were, where some went or rows came.
+    pub before: Before<COLUMNS>,
+}
+
+/// What the last call remembered: nothing, if all records stayed where they were.
+#[derive(Clone, Debug)]
+pub struct Before<const COLUMNS: usize> {
+    version: u32,
+    memory: Vec<u8>,
+}
+
+impl<const COLUMNS: usize> Before<COLUMNS> {
+    /// The columns, one entry a record.
+    pub fn columns(&self) -> [&[Word]; COLUMNS] {
+        History::read(&self.memory, self.version).unwrap_or_default().columns()
+    }
+}
+
+impl<const COLUMNS: usize> Carried<COLUMNS> {
+    /// From what a [`NextHistory`] of this version made, to rows with these ids. From anything else nothing is carried.
+    #[must_use]
+    pub fn of(version: u32, memory: Vec<u8>, ids: &[u64]) -> Self {
+        let past = History::<COLUMNS>::read(&memory, version).unwrap_or_default();
+        let stretches = past.stretches(ids);
+        let fields = (!past.is_empty()).then_some(past.fields());
+        let all = Stretch::Kept { row: 0, record: 0, len: ids.len() };
+        if stretches == [all] && past.len() == ids.len() {
+            let next = NextHistory { memory, rows: ids.len() };
+            return Carried { next, stretches, fields, before: Before { version, memory: Vec::new() } };
+        }
+        let mut next = NextHistory::new(version, ids);
+        for (is, was) in next.columns_mut().into_iter().zip(past.columns()) {
+            for stretch in &stretches {
+                let Stretch::Kept { row, record, len } = *stretch else { continue };
+                let (is, was) = (is.get_mut(row..row + len), was.get(record..record + len));
+                is.unwrap_or_default().copy_from_slice(was.unwrap_or_default());
+            }
+        }
+        Carried { next, stretches, fields, before: Before { version, memory } }
+    }
+}
+
 /// What this call remembers, for the next one: a record with `COLUMNS` numbers for each row.
 #[derive(Clone, Debug)]
 pub struct NextHistory<const COLUMNS: usize> {
@@ -263,6 +317,45 @@ mod tests {
     }
 
     proptest! {
+        /// Whatever came and went: as one would copy it row by row.
+        #[test]
+        fn rows_have_the_records_that_they_had(fates in prop::collection::vec(0..9_u8, 0..300), runs in 1..100_usize) {
+            // In both, only before, or only now; in runs, as compaction does it.
+            let with = |not: u8| -> Vec<u64> {
+                let rows = (0..fates.len()).filter(|row| fates[row / runs * runs] != not);
+                rows.map(|row| (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect()
+            };
+            let (before, now) = (with(0), with(1));
+            let mut next = NextHistory::<2>::new(VERSION, &before);
+            next.set_fields([1, 2, 3, 4]);
+            for column in next.columns_mut() {
+                column.iter_mut().zip(1_u32..).for_each(|(word, number)| *word = number.to_le_bytes());
+            }
+            let memory = next.into_memory();
+            let past = History::<2>::read(&memory, VERSION).unwrap();
+            let carried = Carried::<2>::of(VERSION, memory.clone(), &now);
+            prop_assert_eq!(carried.fields, (!before.is_empty()).then_some([1, 2, 3, 4]));
+            prop_assert_eq!(&carried.stretches, &past.stretches(&now));
+            let mut expected = vec![[0; WORD_BYTES]; now.len()];
+            for stretch in &carried.stretches {
+                match stretch {
+                    Stretch::Kept { row, record, len } => {
+                        expected[*row..row + len].copy_from_slice(&past.columns()[0][*record..record + len]);
+                    }
+                    Stretch::Changed { records, .. } => {
+                        prop_assert_eq!(&carried.before.columns()[1][records.clone()], &past.columns()[1][records.clone()]);
+                    }
+                }
+            }
+            prop_assert_eq!(carried.next.columns(), [&*expected; 2]);
+            // And it is known whose records these are.
+            let mut next = carried.next;
+            next.set_fields([1, 2, 3, 4]);
+            let again = Carried::<2>::of(VERSION, next.into_memory(), &now);
+            prop_assert_eq!(again.next.columns(), [&*expected; 2]);
+            prop_assert!(again.before.columns()[0].is_empty());
+        }
+
         #[test]
         fn no_bytes_do_harm(mut memory: Vec<u8>, rows in 0..9_usize, valid: bool, ids: Vec<u64>) {
             if valid {

@@ -76,13 +76,15 @@ impl Ranked {
 /// the order of the table. `lsn_ends` is asked for that column where heats are equal.
 pub fn hottest_first<L: AsRef<[u64]>>(hot: Vec<Ranked>, cold: Vec<Ranked>, lsn_ends: impl FnOnce() -> L) -> Selection {
     let cold_from = hot.len();
-    let mut rows = Vec::with_capacity(hot.len() + cold.len());
-    let mut heats = Vec::with_capacity(hot.len() + cold.len());
+    let mut rows = vec![0; hot.len() + cold.len()];
+    let mut heats = vec![0.0; hot.len() + cold.len()];
     let mut ties = Vec::new();
-    for kind in [hot, cold] {
-        let kind = sorted(kind);
-        find_ties(&kind, rows.len(), &mut ties);
-        take_apart(&kind, &mut rows, &mut heats);
+    for (kind, first) in [(hot, 0), (cold, cold_from)] {
+        let end = first + kind.len();
+        let rows = rows.get_mut(first..end).unwrap_or_default();
+        let heats = heats.get_mut(first..end).unwrap_or_default();
+        sort(kind, rows, heats);
+        find_ties(heats, first, &mut ties);
     }
     if !ties.is_empty() {
         let lsn_ends = lsn_ends();
@@ -97,24 +99,31 @@ pub fn hottest_first<L: AsRef<[u64]>>(hot: Vec<Ranked>, cold: Vec<Ranked>, lsn_e
     Selection { rows, cold_from, heats: Some(heats), ..Selection::default() }
 }
 
-#[inline(never)]
-fn take_apart(sorted: &[Ranked], rows: &mut Vec<u32>, heats: &mut Vec<f32>) {
-    rows.extend(sorted.iter().map(|ranked| ranked.row()));
-    heats.extend(sorted.iter().map(|ranked| ranked.heat()));
-}
+/// Pairs of heats that are compared at a time.
+const PAIRS: usize = 8;
 
 /// Where more than one in a row has the same heat, behind so many others.
 #[inline(never)]
-fn find_ties(sorted: &[Ranked], first: usize, ties: &mut Vec<Range<usize>>) {
-    let mut start = 0;
-    for (end, pair) in (1..).zip(sorted.windows(2)) {
-        let [one, other] = pair else { continue };
-        if one.place() != other.place() {
-            start = end;
-        } else if let Some(tie) = ties.last_mut().filter(|tie| tie.start == first + start) {
-            tie.end = first + end + 1;
-        } else {
-            ties.push(first + start..first + end + 1);
+#[allow(clippy::float_cmp, reason = "the same to the bit")]
+fn find_ties(heats: &[f32], first: usize, ties: &mut Vec<Range<usize>>) {
+    let (ones, others) = (heats, heats.get(1..).unwrap_or_default());
+    let steps = ones.chunks(PAIRS).zip(others.chunks(PAIRS));
+    for (start, (ones, others)) in (first..).step_by(PAIRS).zip(steps) {
+        // Hardly ever one is.
+        let tied = match (ones.first_chunk::<PAIRS>(), others.first_chunk::<PAIRS>()) {
+            (Some(ones), Some(others)) => {
+                ones.iter().zip(others).fold(false, |tied, (one, other)| tied | (one == other))
+            }
+            _ => true,
+        };
+        if !tied {
+            continue;
+        }
+        for (one, _) in (start..).zip(ones.iter().zip(others)).filter(|(_, (heat, other))| heat == other) {
+            match ties.last_mut().filter(|tie| tie.end == one + 1) {
+                Some(tie) => tie.end = one + 2,
+                None => ties.push(one..one + 2),
+            }
         }
     }
 }
@@ -133,35 +142,51 @@ fn newest_first(rows: &mut [u32], lsn_ends: &[u64]) {
     for shift in (0..bits).step_by(HEAT_BITS as usize) {
         #[allow(clippy::cast_possible_truncation, reason = "the part is what is wanted")]
         let part = |row: u32| ((newest - lsn_end(row)) >> shift) as u32 & MOST;
-        let ranked = counted(rows.iter().map(|row| Ranked::at(*row, part(*row))).collect());
-        rows.iter_mut().zip(ranked).for_each(|(row, ranked)| *row = ranked.row());
+        let keys = rows.iter().map(|row| Ranked::at(*row, part(*row))).collect();
+        counted(keys, |place, key| put(rows, place, key.row()));
     }
 }
 
-/// By the place, and rows of one place by their number.
-fn sorted(mut keys: Vec<Ranked>) -> Vec<Ranked> {
+/// By the place, and rows of one place by their number: the rows, and their heats.
+fn sort(mut keys: Vec<Ranked>, rows: &mut [u32], heats: &mut [f32]) {
+    let mut take_apart = |place: usize, key: Ranked| {
+        put(rows, place, key.row());
+        put(heats, place, key.heat());
+    };
     if keys.len() > FEW {
-        return counted(keys);
+        return counted(keys, take_apart);
     }
     keys.sort_unstable_by_key(|key| key.0.rotate_left(u32::BITS));
-    keys
+    keys.into_iter().enumerate().for_each(|(place, key)| take_apart(place, key));
 }
 
-/// Keys by their place; those of one place stay as they are.
+#[inline(always)]
+fn put<T>(column: &mut [T], place: usize, entry: T) {
+    if let Some(slot) = column.get_mut(place) {
+        *slot = entry;
+    }
+}
+
+/// Hands over keys with where they belong by their place; those of one place stay as they are.
 ///
 /// Each loop is a function of its own that is not inlined: the compiler of the host is a quick one, and what is alive
 /// around a loop would have it keep in memory what the loop itself needs in registers.
-fn counted(mut keys: Vec<Ranked>) -> Vec<Ranked> {
-    let mut room = vec![Ranked(0); keys.len()];
-    for (pass, mut places) in (0..).zip(places(&keys)) {
-        // What is the same in all keys puts nothing in order.
-        if places.contains(&WHOLE) {
-            continue;
+fn counted(mut keys: Vec<Ranked>, mut listed: impl FnMut(usize, Ranked)) {
+    let places = places(&keys);
+    // What is the same in all keys puts nothing in order.
+    let mut passes = (0..).zip(places).filter(|(_, places)| !places.contains(&WHOLE)).peekable();
+    if passes.peek().is_none() {
+        return keys.into_iter().enumerate().for_each(|(place, key)| listed(place, key));
+    }
+    let mut room = Vec::new();
+    while let Some((pass, mut places)) = passes.next() {
+        if passes.peek().is_none() {
+            return scatter(&keys, &mut places, pass, listed);
         }
-        scatter(&keys, &mut room, &mut places, pass);
+        room.resize(keys.len(), Ranked(0));
+        scatter(&keys, &mut places, pass, |place, key| put(&mut room, place, key));
         std::mem::swap(&mut keys, &mut room);
     }
-    keys
 }
 
 /// In the place of a digit that every key has.
@@ -210,15 +235,13 @@ fn count(keys: &[Ranked], [low, middle, high]: &mut [[u32; DIGITS]; PASSES as us
     high.iter_mut().zip(high_too).for_each(|(count, more)| *count += more);
 }
 
-/// Puts each key in the place of its digit.
+/// Hands over each key with the place of its digit.
 #[inline(never)]
-fn scatter(keys: &[Ranked], room: &mut [Ranked], places: &mut [u32; DIGITS], pass: u32) {
+fn scatter(keys: &[Ranked], places: &mut [u32; DIGITS], pass: u32, mut listed: impl FnMut(usize, Ranked)) {
     #[allow(clippy::indexing_slicing, reason = "a digit is below DIGITS, and the compiler sees it")]
     let mut add = |key: Ranked| {
         let place = &mut places[key.digit(pass)];
-        if let Some(slot) = room.get_mut(*place as usize) {
-            *slot = key;
-        }
+        listed(*place as usize, key);
         *place += 1;
     };
     let (stretches, rest) = keys.as_chunks::<STRETCH>();

@@ -61,4 +61,4 @@ pub use policy::{Description, Level, Policy, Selection, Tenant, log};
 pub use reasons::with_reasons;
 pub use reasons::{give_reason, reasons_wanted};
 pub use settings::{NO_SETTINGS, no_settings};
-pub use tables::{Layers, Uploads, stalest_first};
+pub use tables::{Layers, Uploads, oldest_first};

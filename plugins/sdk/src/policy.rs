@@ -1,6 +1,6 @@
 //! The trait that a policy implements, and what it answers with.
 
-use crate::tables::{Layers, Uploads, stalest_first};
+use crate::tables::{Layers, Uploads, oldest_first};
 
 /// A policy: which layers a standby should hold, how hot each is, and whose upload goes first.
 ///
@@ -24,6 +24,15 @@ pub trait Policy: Sized {
     /// A message for operators. The host then lists what its built-in policy would.
     fn select(&self, tenant: &Tenant, layers: &dyn Layers, memory: &[u8]) -> Result<Selection, String>;
 
+    /// As [`select`](Policy::select), with memory that is the policy's own: what a component is called with. A policy that
+    /// brings it up to date in place, and hands it back, spares a copy; others need not care.
+    ///
+    /// # Errors
+    /// As those of [`select`](Policy::select).
+    fn select_in_place(&self, tenant: &Tenant, layers: &dyn Layers, memory: Vec<u8>) -> Result<Selection, String> {
+        self.select(tenant, layers, &memory)
+    }
+
     /// The order in which due uploads run: rows of the queue, most urgent first. Rows left out run
     /// last, oldest first.
     ///
@@ -31,7 +40,7 @@ pub trait Policy: Sized {
     /// A message for operators. The host then ranks as its built-in policy would.
     fn rank_uploads(&self, now: i64, queue: &dyn Uploads) -> Result<Vec<u32>, String> {
         let _ = now;
-        Ok(stalest_first(queue))
+        Ok(oldest_first(queue))
     }
 }
 

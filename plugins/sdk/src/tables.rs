@@ -60,7 +60,7 @@ pub trait Uploads {
 /// Rows of the queue, the one whose heatmap is oldest against its own period first: a shard without
 /// a heatmap before all others, and among equals the one longest overdue. What
 /// [`Policy::rank_uploads`](crate::Policy::rank_uploads) answers unless a policy does better.
-pub fn stalest_first(queue: &dyn Uploads) -> Vec<u32> {
+pub fn oldest_first(queue: &dyn Uploads) -> Vec<u32> {
     let (ages, periods, overdue) = (queue.ages(), queue.periods(), queue.overdue());
     let mut keyed: Vec<_> = (0..queue.rows())
         .zip(ages.iter().zip(periods.iter()).zip(overdue.iter()))
@@ -101,14 +101,14 @@ mod tests {
     #[case::among_equals_the_longest_overdue(&[(2, 1, 0), (4, 2, 5)], &[1, 0])]
     #[case::equal_ones_as_they_are(&[(1, 1, 1), (1, 1, 1)], &[0, 1])]
     #[case::a_period_of_nothing(&[(1, 1, 0), (2, 0, 0)], &[1, 0])]
-    fn the_stalest_upload_is_first(#[case] rows: &[(u64, u64, u64)], #[case] order: &[u32]) {
-        assert_eq!(stalest_first(&queue(rows)), order);
+    fn the_oldest_upload_is_first(#[case] rows: &[(u64, u64, u64)], #[case] order: &[u32]) {
+        assert_eq!(oldest_first(&queue(rows)), order);
     }
 
     proptest! {
         #[test]
         fn every_upload_is_ranked_once(rows: Vec<(u64, u64, u64)>) {
-            let mut ranked = stalest_first(&queue(&rows));
+            let mut ranked = oldest_first(&queue(&rows));
             ranked.sort_unstable();
             prop_assert_eq!(ranked, (0..u32::try_from(rows.len()).unwrap()).collect::<Vec<_>>());
         }

@@ -4,7 +4,8 @@
 //! together is its *warmth*; a layer that is read at an even rate has a warmth of that rate times the half-life over the
 //! logarithm of 2. So warmth tells the rate, over about the time that matters.
 //!
-//! Powers of 2 are made of sums and products alone, which are the same to the bit on every machine.
+//! Powers of 2 are made of sums and products alone, which are the same to the bit on every machine: from one of a few that
+//! are known, on by a short series.
 
 use std::f64::consts::LN_2;
 
@@ -49,24 +50,83 @@ impl Fading {
     }
 }
 
+/// Between one halving and the next, powers are kept at so many places.
+const STEPS: usize = 64;
+
+/// Powers of 2 from 1 down to nearly a half.
+static POWERS: [f64; STEPS] = {
+    let mut powers = [1.0; STEPS];
+    let mut step = 1;
+    while step < STEPS {
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::indexing_slicing,
+            reason = "below STEPS, and seen by the compiler"
+        )]
+        {
+            powers[step] = exponential(-(step as f64) * LN_2 / STEPS as f64, &RECIPROCALS);
+        }
+        step += 1;
+    }
+    powers
+};
+
+/// So many terms are exact to the last digit, from 0 down to the logarithm of a half.
+const TERMS: usize = 16;
+
+/// And so many for what is between two steps.
+const FEW_TERMS: usize = 7;
+
+/// Of the numbers of the terms, the last first.
+const RECIPROCALS: [f64; TERMS] = reciprocals();
+
+/// Of the last ones.
+const FEW_RECIPROCALS: [f64; FEW_TERMS] = reciprocals();
+
+const fn reciprocals<const COUNT: usize>() -> [f64; COUNT] {
+    let mut reciprocals = [1.0; COUNT];
+    let mut place = 0;
+    while place < COUNT {
+        #[allow(clippy::cast_precision_loss, clippy::indexing_slicing, reason = "a few, and seen by the compiler")]
+        {
+            reciprocals[place] = 1.0 / (COUNT - place) as f64;
+        }
+        place += 1;
+    }
+    reciprocals
+}
+
+/// The exponential function, as a series of as many terms.
+#[inline(always)]
+const fn exponential<const COUNT: usize>(exponent: f64, reciprocals: &[f64; COUNT]) -> f64 {
+    let mut sum = 1.0;
+    let mut place = 0;
+    while place < COUNT {
+        #[allow(clippy::indexing_slicing, reason = "below COUNT, and the compiler sees it")]
+        {
+            sum = 1.0 + exponent * reciprocals[place] * sum;
+        }
+        place += 1;
+    }
+    sum
+}
+
 /// 1, halved so many times.
 fn halved(times: f64) -> f64 {
     /// Below that a number of 64 bits has fewer digits.
     const MOST: f64 = 1022.0;
-    /// So many terms are exact to the last digit.
-    const TERMS: u32 = 16;
     if times.is_nan() || times <= 0.0 {
         return 1.0;
     }
     if times >= MOST {
         return 0.0;
     }
-    let whole = times.floor();
-    let exponent = (whole - times) * LN_2;
-    let part = (1..=TERMS).rev().fold(1.0, |sum, term| 1.0 + exponent / f64::from(term) * sum);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 to 1021")]
-    let power = f64::from_bits((1023 - whole as u64) << 52);
-    part * power
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number from 0 to 65,407")]
+    let steps = (times * STEPS as f64) as usize;
+    #[allow(clippy::cast_precision_loss, reason = "the same")]
+    let part = exponential((steps as f64 / STEPS as f64 - times) * LN_2, &FEW_RECIPROCALS);
+    let power = f64::from_bits((1023 - (steps / STEPS) as u64) << 52);
+    POWERS.get(steps % STEPS).map_or(0.0, |between| part * between * power)
 }
 
 /// How often `number` can be halved until 1 is left, or a little less: on a straight line between powers of 2.

@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use thermocline_policy::{Layers, Marks};
+use thermocline_policy::{Layers, Marks, Standing};
 
 /// What it takes until a standby has a layer: the rest of an upload period, the download of the heatmap, and its turn.
 pub const FETCH_S: f64 = 60.0;
@@ -46,7 +46,8 @@ impl<'a> Lives<'a> {
     pub fn of(layers: &'a dyn Layers, rows: Vec<usize>, since: &[i64], compaction_threshold: u64) -> Self {
         let mut lives = Lives { rows, timelines: layers.timelines(), of: Vec::new() };
         for row in lives.rows.iter().copied() {
-            let Some(life) = lives.timelines.get(row).and_then(|timeline| room(&mut lives.of, *timeline)) else {
+            let most = lives.timelines.len();
+            let Some(life) = lives.timelines.get(row).and_then(|timeline| room(&mut lives.of, *timeline, most)) else {
                 continue;
             };
             life.layers += 1;
@@ -83,24 +84,39 @@ impl<'a> Lives<'a> {
     }
 }
 
-/// The rows of L0 layers, which are few: eight rows at a time are looked at.
+/// The rows of L0 layers, which are few: thirty-two rows at a time are looked at.
 #[inline(never)]
 pub fn rows(marks: &[u8]) -> Vec<usize> {
-    const ROWS: usize = 8;
+    const ROWS: usize = 32;
     let mut rows = Vec::new();
-    for (first, marks) in (0..).step_by(ROWS).zip(marks.chunks(ROWS)) {
+    let mut add = |first: usize, marks: &[u8]| {
+        rows.extend((first..).zip(marks).filter(|(_, mark)| Marks(**mark).is_l0()).map(|(row, _)| row));
+    };
+    let (stretches, rest) = marks.as_chunks::<ROWS>();
+    for (first, marks) in (0..).step_by(ROWS).zip(stretches) {
         if marks.iter().fold(0, |all, mark| all | mark) & Marks::L0.0 != 0 {
-            rows.extend((first..).zip(marks).filter(|(_, mark)| Marks(**mark).is_l0()).map(|(row, _)| row));
+            add(first, marks);
         }
     }
+    add(marks.len() - rest.len(), rest);
     rows
 }
 
+/// Where nothing tells of reads, all are equally hot but L0 layers, which come last among what is to be downloaded: the
+/// order of `resident-set`, in which equals are listed newest first.
+#[inline(always)]
+pub const fn by_kind(marks: Marks) -> f32 {
+    if marks.is_l0() && !matches!(marks.standing(), Standing::InheritedCold) { 0.0 } else { 1.0 }
+}
+
 /// The place of a timeline. Ordinals are below the number of rows; `None` for one that is not.
-fn room(lives: &mut Vec<Life>, timeline: u32) -> Option<&mut Life> {
+fn room(lives: &mut Vec<Life>, timeline: u32, most: usize) -> Option<&mut Life> {
     let timeline = timeline as usize;
+    if timeline >= most {
+        return None;
+    }
     if timeline >= lives.len() {
-        lives.resize(timeline.checked_add(1)?, Life::default());
+        lives.resize(timeline + 1, Life::default());
     }
     lives.get_mut(timeline)
 }
@@ -146,8 +162,32 @@ mod tests {
     #[test]
     fn each_timeline_has_its_own() {
         let marks = vec![L0, L0, 0, L0];
-        let table = Columns { timelines: vec![0, 0, 1, 7], marks, ..Columns::default() };
+        let table = Columns { timelines: vec![0, 0, 1, 3], marks, ..Columns::default() };
         let lives = Lives::of(&table, rows(&table.marks), &[], 3);
         assert_eq!([lives.seconds(0), lives.seconds(3)], [1.5 * 600.0, 2.5 * 600.0]);
+    }
+
+    #[rstest]
+    #[case::obeyed(1, 300.0)]
+    #[case::violated(2, INTERVAL_S)]
+    #[case::beyond_all(u32::MAX, INTERVAL_S)]
+    fn ordinals_are_below_the_number_of_rows(#[case] timeline: u32, #[case] seconds: f64) {
+        let table = Columns { marks: vec![0, L0], timelines: vec![0, timeline], ..Columns::default() };
+        assert_eq!(Lives::of(&table, rows(&table.marks), &[], 1).seconds(1), seconds);
+    }
+
+    #[rstest]
+    #[case::resident(Marks::RESIDENT)]
+    #[case::inherited(Marks::INHERITED)]
+    fn l0_layers_are_last_among_what_is_to_be_downloaded(#[case] standing: Marks) {
+        let marks = standing | Marks::VISIBLE;
+        assert!(by_kind(marks | Marks(L0)) < by_kind(marks | Marks::DELTA));
+        assert_eq!(by_kind(marks | Marks::DELTA), by_kind(marks));
+    }
+
+    #[test]
+    fn among_what_is_known_all_are_alike() {
+        let known = Marks::VISIBLE | Marks::INHERITED_COLD;
+        assert_eq!(by_kind(known | Marks(L0)), by_kind(known));
     }
 }

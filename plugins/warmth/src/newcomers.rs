@@ -10,7 +10,9 @@
 //!   read needs;
 //! - the warmth of the layer right before it, if that is of the same keys: an image above another one, which is covered
 //!   from then on, or a delta above an image, through which every read of these goes;
-//! - for a delta that is no L0, its share, by size, of the warmth of all L0 layers that went: compaction made it of them.
+//! - for a delta that is no L0, its share, by size, of the warmth of the L0 layers of its timeline that went: compaction
+//!   made it of them. That of the warmest, since every read goes through each of them, and all together would count it as
+//!   often.
 //!
 //! A layer that takes nobody's place starts as warm, by size, as the resident ones are: neither ahead of them nor behind.
 //! Of such ones the newest LSN is first.
@@ -25,18 +27,16 @@ use thermocline_policy::{Layers, Marks};
 
 use crate::REQUEST_BYTES;
 use crate::note::{Source, Warmth};
-use crate::reads::{Is, Moment, Reads, Was, single, stamp, waits};
-
-/// How much warmer than the others a layer starts that takes nobody's place.
-const YOUTH: f64 = 1.0;
+use crate::reads::{Moment, Reads, Records, single, stamp, waits};
 
 /// A layer at the first call was read so often beside what was counted.
 const FIRST_READS: f64 = 1.0;
 
-/// Fills in the records of rows that had none.
+/// Fills in the records of rows that had none. `was_warm` is how warm all was that had a record at the last call, in the
+/// order of then; empty if nothing is remembered.
 pub fn fill(
-    next: &mut Is<'_>,
-    past: &Was<'_>,
+    records: &mut Records<'_>,
+    was_warm: &[Word],
     stretches: &[Stretch],
     moment: &Moment,
     marks: &[u8],
@@ -53,25 +53,15 @@ pub fn fill(
         return;
     }
     let last_reads = if reads.times.is_empty() { layers.access_times() } else { Cow::Borrowed(&*reads.times) };
-    let Is { warm, numbers } = next;
+    let Records { warm, numbers } = records;
     let mut newcomers = Newcomers { warm, numbers, moment, marks, reads, last_reads: &last_reads };
-    if past.warm.is_empty() {
+    if was_warm.is_empty() {
         came().for_each(|(rows, _)| newcomers.first_seen(rows.clone()));
         return;
     }
     let places = Places::of(layers);
-    let was_warm = past.warm;
     let left = moment.fading.left(moment.since_last_s);
-    let of_l0s = {
-        let rows = || came().flat_map(|(rows, _)| rows.clone());
-        let bytes: f64 = rows().filter(|row| newcomers.is_l1(*row)).map(|row| places.bytes(row)).sum();
-        let went = stretches.iter().flat_map(|stretch| match stretch {
-            Stretch::Changed { records, .. } => was_warm.get(records.clone()).unwrap_or_default(),
-            Stretch::Kept { .. } => &[],
-        });
-        let warmth: f64 = went.map(note).filter(|note| note.is_l0()).map(|note| f64::from(note.get())).sum();
-        if bytes > 0.0 { warmth * left / bytes } else { 0.0 }
-    };
+    let compactions = Compactions::of(stretches, was_warm, &newcomers, &places);
     let usual = newcomers.usual(&places);
     for (rows, records) in came() {
         let went = mean(was_warm.get(records.clone()).unwrap_or_default()) * left;
@@ -81,9 +71,9 @@ pub fn fill(
                 continue;
             }
             let below = if places.has_the_keys_before(row) { newcomers.warmth(row - 1) } else { 0.0 };
-            let of_l0s = if newcomers.is_l1(row) { of_l0s * places.bytes(row) } else { 0.0 };
+            let of_l0s = if newcomers.is_l1(row) { compactions.share(row, &places) * left } else { 0.0 };
             let taken_over = went.max(below).max(of_l0s);
-            let start = if taken_over > 0.0 { taken_over } else { YOUTH * usual * places.bytes(row) };
+            let start = if taken_over > 0.0 { taken_over } else { usual * places.bytes(row) };
             newcomers.starts(row, start);
         }
     }
@@ -97,6 +87,56 @@ fn note(word: &Word) -> Warmth {
 fn mean(records: &[Word]) -> f64 {
     let warmth = || records.iter().map(note).filter(|note| !note.is_l0()).map(|note| f64::from(note.get()));
     warmth().sum::<f64>() / f64::from(u32::try_from(warmth().count().max(1)).unwrap_or(u32::MAX))
+}
+
+/// L0 layers of a timeline that went, and the deltas that came.
+struct Compaction {
+    timeline: u32,
+    /// Of the warmest that went.
+    warmth: f64,
+    /// Of those that came.
+    bytes: f64,
+}
+
+/// By timelines, in their order.
+struct Compactions(Vec<Compaction>);
+
+impl Compactions {
+    fn of(stretches: &[Stretch], was_warm: &[Word], newcomers: &Newcomers<'_>, places: &Places<'_>) -> Self {
+        let mut compactions = Compactions(Vec::new());
+        for stretch in stretches {
+            let Stretch::Changed { rows, records } = stretch else { continue };
+            let went = was_warm.get(records.clone()).unwrap_or_default().iter().map(note);
+            let warmth = went.filter(|note| note.is_l0()).map(|note| f64::from(note.get())).fold(0.0, f64::max);
+            if warmth > 0.0 {
+                // L0 layers stand at the beginning of their timeline, and what stands where they went is of it, too.
+                compactions.add(places.timeline(rows.start), warmth, 0.0);
+            }
+            for row in rows.clone().filter(|row| newcomers.is_l1(*row)) {
+                compactions.add(places.timeline(row), 0.0, places.bytes(row));
+            }
+        }
+        compactions
+    }
+
+    /// Adds to a timeline, which does not come before those that something was added to.
+    fn add(&mut self, timeline: u32, warmth: f64, bytes: f64) {
+        match self.0.last_mut() {
+            Some(last) if last.timeline == timeline => {
+                last.warmth = last.warmth.max(warmth);
+                last.bytes += bytes;
+            }
+            _ => self.0.push(Compaction { timeline, warmth, bytes }),
+        }
+    }
+
+    /// What a delta takes over that came.
+    fn share(&self, row: usize, places: &Places<'_>) -> f64 {
+        let timeline = places.timeline(row);
+        let place = self.0.binary_search_by_key(&timeline, |compaction| compaction.timeline);
+        let Some(Compaction { warmth, bytes, .. }) = place.ok().and_then(|place| self.0.get(place)) else { return 0.0 };
+        if *bytes > 0.0 { warmth * places.bytes(row) / bytes } else { 0.0 }
+    }
 }
 
 struct Newcomers<'a> {
@@ -198,6 +238,11 @@ impl<'a> Places<'a> {
         }
     }
 
+    /// Of a row, and behind the last one of that.
+    fn timeline(&self, row: usize) -> u32 {
+        self.timelines.get(row).or(self.timelines.last()).copied().unwrap_or_default()
+    }
+
     /// What fetching the layer costs.
     fn bytes(&self, row: usize) -> f64 {
         as_f64(self.sizes.get(row).copied().unwrap_or_default().saturating_add(REQUEST_BYTES))
@@ -215,4 +260,70 @@ impl<'a> Places<'a> {
 #[allow(clippy::cast_precision_loss, reason = "reads and bytes, to fifteen digits")]
 const fn as_f64(number: u64) -> f64 {
     number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use thermocline_policy::Columns;
+
+    use super::*;
+    use crate::fading::Fading;
+
+    const L1: u8 = Marks::RESIDENT.0 | Marks::VISIBLE.0 | Marks::DELTA.0;
+    const IMAGE: u8 = Marks::RESIDENT.0 | Marks::VISIBLE.0;
+
+    fn words(warmth: &[(f32, bool)]) -> Vec<Word> {
+        warmth.iter().map(|(warmth, l0)| Warmth::new(*warmth, false, *l0).0.to_le_bytes()).collect()
+    }
+
+    /// Two timelines, of which each has an image that stays; before it were L0 layers so warm, and behind it come deltas
+    /// of so many bytes each. What these start with, half a life later.
+    fn compacted(l0s: [&[f32]; 2], deltas: [&[u64]; 2]) -> Vec<f32> {
+        let (mut was, mut stretches, mut table) = (Vec::new(), Vec::new(), Columns::default());
+        for (timeline, (l0s, deltas)) in (0..).zip(l0s.into_iter().zip(deltas)) {
+            let (row, record) = (table.marks.len(), was.len());
+            was.extend(l0s.iter().map(|warmth| (*warmth, true)));
+            was.push((0.0, false));
+            stretches.push(Stretch::Changed { rows: row..row, records: record..record + l0s.len() });
+            stretches.push(Stretch::Kept { row, record: record + l0s.len(), len: 1 });
+            let came = row + 1..row + 1 + deltas.len();
+            stretches.push(Stretch::Changed { rows: came, records: was.len()..was.len() });
+            table.marks.push(IMAGE);
+            table.marks.extend(deltas.iter().map(|_| L1));
+            table.file_sizes.push(1 << 20);
+            table.file_sizes.extend(deltas.iter().map(|bytes| bytes - REQUEST_BYTES));
+            table.timelines.resize(table.marks.len(), timeline);
+        }
+        let rows = table.marks.len();
+        // All have keys of their own.
+        table.key_starts_high = (0..rows as u64).collect();
+        table.access_counts = vec![0; rows];
+        table.access_counts[0] = 1;
+        table.access_times = vec![0; rows];
+        let was_warm = words(&was);
+        let (mut warm, mut numbers) = (vec![Word::default(); rows], vec![Word::default(); rows]);
+        let mut records = Records { warm: &mut warm, numbers: &mut numbers };
+        let fading = Fading::new(60);
+        let moment = Moment { now: 160, until: 160, since_last_s: 60.0, fading, weight: 1.0 };
+        let reads = Reads::of(&table, true);
+        fill(&mut records, &was_warm, &stretches, &moment, &table.marks, &reads, &table);
+        let came = warm.iter().zip(&table.marks).filter(|(_, mark)| **mark == L1);
+        came.map(|(word, _)| note(word).get()).collect()
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn deltas_share_what_the_warmest_l0_layer_leaves() {
+        let came = compacted([&[4.0, 8.0, 2.0], &[]], [&[MIB, 3 * MIB], &[]]);
+        assert_eq!(came, [1.0, 3.0], "half of 8");
+        // However many there were.
+        assert_eq!(compacted([&[8.0], &[]], [&[MIB, 3 * MIB], &[]]), came);
+    }
+
+    #[test]
+    fn a_timeline_has_what_its_own_l0_layers_leave() {
+        assert_eq!(compacted([&[8.0], &[2.0, 2.0]], [&[MIB], &[MIB]]), [4.0, 1.0]);
+        assert_eq!(compacted([&[8.0], &[]], [&[MIB], &[MIB]]), [4.0, 0.0]);
+    }
 }

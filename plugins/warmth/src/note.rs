@@ -7,8 +7,8 @@ use crate::reads::all_if;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Warmth(pub u32);
 
-/// The layer is inherited and not resident; the other number of its record says since when that was seen. Of others it says what was
-/// counted.
+/// The layer is inherited and not resident; the other number of its record says since when that was seen. Of others it
+/// says what was counted.
 const WAITS: u32 = 1 << 31;
 /// The layer is an L0 delta.
 const L0: u32 = 1;

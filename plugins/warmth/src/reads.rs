@@ -3,6 +3,7 @@
 //! Rows that have a record go through one loop, of which there is a kind for each [`Source`]. Rows without one are few,
 //! but for the first call: what they start with is in [`crate::newcomers`].
 
+use std::array::{from_mut, from_ref};
 use std::borrow::Cow;
 
 use thermocline_policy::history::{Stretch, Word};
@@ -44,21 +45,10 @@ fn is_nothing(counts: &[u64]) -> bool {
     counts.iter().all(|count| *count == 0)
 }
 
-/// What was remembered of layers: how warm each was, and the number that goes with it.
-#[derive(Clone, Copy, Debug)]
-pub struct Was<'a> {
-    /// How warm layers were, as [`Warmth`].
-    pub warm: &'a [Word],
-    /// What was counted of each, or since when it waits.
-    pub numbers: &'a [Word],
-    /// When that was.
-    pub last: Call,
-}
-
-/// What is to be remembered of layers, as in [`Was`].
+/// What is remembered of layers: as the last call left it, and then as this one does.
 #[derive(Debug)]
-pub struct Is<'a> {
-    /// How warm layers are.
+pub struct Records<'a> {
+    /// How warm layers are, as [`Warmth`].
     pub warm: &'a mut [Word],
     /// What is counted of each, or since when it waits.
     pub numbers: &'a mut [Word],
@@ -69,7 +59,9 @@ pub struct Is<'a> {
 pub struct Moment {
     /// Seconds since the Unix epoch.
     pub now: i64,
-    /// Since the last call; 0 where there was none.
+    /// Until then reads fade. It is `now`, unless nothing was read of late and that is not to matter.
+    pub until: i64,
+    /// For so many seconds reads faded since the last call; 0 where there was none.
     pub since_last_s: f64,
     /// How reads fade.
     pub fading: Fading,
@@ -78,10 +70,10 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Seconds from `time` to now, of the future none.
+    /// Seconds for which what was read at `time` faded, of the future none.
     #[allow(clippy::cast_precision_loss, reason = "seconds")]
     pub fn since(&self, time: i64) -> f64 {
-        self.now.saturating_sub(time).max(0) as f64
+        self.until.saturating_sub(time).max(0) as f64
     }
 
     /// Now, as it is kept in a record.
@@ -95,87 +87,87 @@ pub fn stamp(time: i64) -> u32 {
     u32::try_from(time.max(0)).unwrap_or(u32::MAX)
 }
 
-/// Brings the records of rows that had one to what they are by now; those of other rows are 0.
+/// Brings the records of rows that had one at the `last` call to what they are by now.
 pub fn remember(
-    next: &mut Is<'_>,
-    past: &Was<'_>,
+    records: &mut Records<'_>,
+    last: Call,
     stretches: &[Stretch],
     moment: &Moment,
     marks: &[u8],
     reads: &Reads<'_>,
 ) {
-    let change = Change {
-        left: single(moment.fading.left(moment.since_last_s)),
-        counts: single(moment.fading.mean(moment.since_last_s) * moment.weight),
-        stamp: moment.stamp(),
-    };
-    for stretch in stretches {
-        let Stretch::Kept { row, record, len } = *stretch else { continue };
-        let [was_warm, was] = [past.warm, past.numbers].map(|column| part(column, record, len));
-        let [warm, is] =
-            [&mut *next.warm, &mut *next.numbers].map(|column| column.get_mut(row..row + len).unwrap_or_default());
+    let change = Change::of(moment);
+    for (row, len) in kept(stretches) {
         let marks = part(marks, row, len);
-        let rows = (marks, was_warm, was, warm, is);
+        let warm = records.warm.get_mut(row..row + len).unwrap_or_default();
+        let numbers = records.numbers.get_mut(row..row + len).unwrap_or_default();
         match reads.source {
             Source::Counts => {
                 let (counts, since) = (part(&reads.counts, row, len), part(&reads.since, row, len));
-                counted(change, rows, counts, since, past.last);
+                each(change, marks, warm, numbers, counts, since, by_count(last));
             }
-            Source::Times => timed(change, rows, part(&reads.times, row, len), past.last),
-            Source::Nothing => faded(change, rows),
+            Source::Times => {
+                let times = part(&reads.times, row, len);
+                each(change, marks, warm, numbers, times, times, by_time(last));
+            }
+            Source::Nothing => each(change, marks, warm, numbers, marks, marks, |_, _, _, _| (0, 0)),
         }
     }
 }
 
-/// How often each row was read since the last call; one that had no record, since it became resident.
-pub fn since_last(past: &Was<'_>, stretches: &[Stretch], rows: usize, reads: &Reads<'_>) -> Vec<u32> {
-    let mut more = vec![0; rows];
+/// The first part of [`remember`]: brings the numbers of records to what they are by now, and tells how often each row was
+/// read since the last call; one that had no record, since it became resident.
+pub fn since_last(
+    records: &mut Records<'_>,
+    last: Call,
+    stretches: &[Stretch],
+    moment: &Moment,
+    marks: &[u8],
+    reads: &Reads<'_>,
+) -> Vec<u32> {
+    let stamp = moment.stamp();
+    let mut more = vec![0; marks.len()];
+    for (row, len) in kept(stretches) {
+        let (marks, warm) = (part(marks, row, len), &*records.warm.get_mut(row..row + len).unwrap_or_default());
+        let numbers = records.numbers.get_mut(row..row + len).unwrap_or_default();
+        let more = more.get_mut(row..row + len).unwrap_or_default();
+        match reads.source {
+            Source::Counts => {
+                let (counts, since) = (part(&reads.counts, row, len), part(&reads.since, row, len));
+                each_more(stamp, more, marks, warm, numbers, counts, since, by_count(last));
+            }
+            Source::Times => {
+                let times = part(&reads.times, row, len);
+                each_more(stamp, more, marks, warm, numbers, times, times, by_time(last));
+            }
+            Source::Nothing => each_more(stamp, more, marks, warm, numbers, marks, marks, |_, _, _, _| (0, 0)),
+        }
+    }
     for stretch in stretches {
-        match stretch {
-            Stretch::Kept { row, record, len } => {
-                let (row, len) = (*row, *len);
-                let [was_warm, was] = [past.warm, past.numbers].map(|column| part(column, *record, len));
-                let more = more.get_mut(row..row + len).unwrap_or_default();
-                match reads.source {
-                    Source::Counts => {
-                        let read = by_count(past.last);
-                        let columns = part(&reads.counts, row, len).iter().zip(part(&reads.since, row, len));
-                        each_more(more, was_warm, was, columns, |was, waited, (count, since)| {
-                            read(was, waited, *count, *since).1
-                        });
-                    }
-                    Source::Times => {
-                        let read = by_time(past.last);
-                        let times = part(&reads.times, row, len).iter();
-                        each_more(more, was_warm, was, times, |was, waited, time| read(was, waited, *time).1);
-                    }
-                    Source::Nothing => {}
-                }
-            }
-            Stretch::Changed { rows, .. } => {
-                let counts = part(&reads.counts, rows.start, rows.len());
-                for (more, count) in more.get_mut(rows.clone()).unwrap_or_default().iter_mut().zip(counts) {
-                    *more = u32::try_from(*count).unwrap_or(u32::MAX);
-                }
-            }
+        let Stretch::Changed { rows, .. } = stretch else { continue };
+        let counts = part(&reads.counts, rows.start, rows.len());
+        for (more, count) in more.get_mut(rows.clone()).unwrap_or_default().iter_mut().zip(counts) {
+            *more = u32::try_from(*count).unwrap_or(u32::MAX);
         }
     }
     more
 }
 
-/// A loop for each kind of column.
-#[inline(never)]
-fn each_more<T>(
-    more: &mut [u32],
-    was_warm: &[Word],
-    was: &[Word],
-    columns: impl Iterator<Item = T>,
-    read: impl Fn(u32, bool, T) -> u32,
-) {
-    for ((more, (was_warm, was)), column) in more.iter_mut().zip(was_warm.iter().zip(was)).zip(columns) {
-        let waited = Warmth(u32::from_le_bytes(*was_warm)).waits();
-        *more = read(u32::from_le_bytes(*was), waited, column);
+/// The rest of [`remember`]: of rows that had a record and were read so often since.
+pub fn fade(warm: &mut [Word], more: &[u32], stretches: &[Stretch], moment: &Moment, marks: &[u8]) {
+    let change = Change::of(moment);
+    for (row, len) in kept(stretches) {
+        let warm = warm.get_mut(row..row + len).unwrap_or_default();
+        each_faded(change, warm, part(more, row, len), part(marks, row, len));
     }
+}
+
+/// Rows that had records.
+fn kept(stretches: &[Stretch]) -> impl Iterator<Item = (usize, usize)> {
+    stretches.iter().filter_map(|stretch| match stretch {
+        Stretch::Kept { row, len, .. } => Some((*row, *len)),
+        Stretch::Changed { .. } => None,
+    })
 }
 
 /// The pageserver counts reads since a layer became resident. What did so after the last call was read as often as it
@@ -196,9 +188,9 @@ fn by_count(last: Call) -> impl Fn(u32, bool, u64, i64) -> (u32, u32) {
 
 /// Nobody counts: a layer whose time of the last read moved was read once.
 #[inline(always)]
-fn by_time(last: Call) -> impl Fn(u32, bool, i64) -> (u32, u32) {
+fn by_time(last: Call) -> impl Fn(u32, bool, i64, i64) -> (u32, u32) {
     let were_timed = last.source == Source::Times;
-    move |was, waited, time| {
+    move |was, waited, time, _| {
         let time = stamp(time);
         (time, u32::from(were_timed & !waited & (time > was)))
     }
@@ -225,28 +217,19 @@ struct Change {
     stamp: u32,
 }
 
-/// Rows next to each other that have records next to each other: marks, what was remembered, and where to write what is.
-type Rows<'a> = (&'a [u8], &'a [Word], &'a [Word], &'a mut [Word], &'a mut [Word]);
-
-/// Rows that a loop handles at a stretch: the host counts time at the end of each.
-pub const STRETCH: usize = 4;
-
-fn counted(change: Change, rows: Rows<'_>, counts: &[u64], since: &[i64], last: Call) {
-    let (marks, was_warm, was, warm, is) = rows;
-    each(change, marks, was_warm, was, counts, since, warm, is, by_count(last));
+impl Change {
+    fn of(moment: &Moment) -> Self {
+        Change {
+            left: single(moment.fading.left(moment.since_last_s)),
+            counts: single(moment.fading.mean(moment.since_last_s) * moment.weight),
+            stamp: moment.stamp(),
+        }
+    }
 }
 
-fn timed(change: Change, rows: Rows<'_>, times: &[i64], last: Call) {
-    let (marks, was_warm, was, warm, is) = rows;
-    let read = by_time(last);
-    each(change, marks, was_warm, was, times, times, warm, is, |was, waited, time, _| read(was, waited, time));
-}
-
-/// Nobody tells anything.
-fn faded(change: Change, rows: Rows<'_>) {
-    let (marks, was_warm, was, warm, is) = rows;
-    each(change, marks, was_warm, was, marks, marks, warm, is, |_, _, _, _| (0, 0));
-}
+/// Rows that a loop handles at a stretch: the host counts time at the end of each, and its code puts aside for that what a
+/// loop has in registers.
+pub const STRETCH: usize = 16;
 
 /// `read` makes of a record's second number, whether the layer waited, and its row in two columns what the number is now,
 /// and how often it was read.
@@ -254,29 +237,106 @@ fn faded(change: Change, rows: Rows<'_>) {
 /// Without branches, and each column an argument of its own: so the compiler sees that none overlaps another, and does
 /// four rows at a time.
 #[inline(never)]
-#[allow(clippy::too_many_arguments, reason = "columns")]
 fn each<A: Copy, B: Copy>(
     change: Change,
     marks: &[u8],
-    was_warm: &[Word],
-    was: &[Word],
+    warm: &mut [Word],
+    numbers: &mut [Word],
     ones: &[A],
     others: &[B],
-    warm: &mut [Word],
-    is: &mut [Word],
     read: impl Fn(u32, bool, A, B) -> (u32, u32),
 ) {
-    let before = was_warm.iter().zip(was).zip(marks).zip(ones.iter().zip(others));
-    for ((((was_warm, was), mark), (one, other)), (warm, is)) in before.zip(warm.iter_mut().zip(is)) {
-        let (was_warm, was, mark) = (Warmth(u32::from_le_bytes(*was_warm)), u32::from_le_bytes(*was), Marks(*mark));
-        let waited = was_warm.waits();
-        let (number, more) = read(was, waited, *one, *other);
-        let waits = waits(mark);
-        let since = was & all_if(waited) | change.stamp & !all_if(waited);
+    let ((marks, last_marks), (ones, last_ones), (others, last_others)) =
+        (marks.as_chunks::<STRETCH>(), ones.as_chunks(), others.as_chunks());
+    let ((warm, last_warm), (numbers, last_numbers)) = (warm.as_chunks_mut(), numbers.as_chunks_mut());
+    let columns = ones.iter().zip(others).zip(marks);
+    for (((ones, others), marks), (warm, numbers)) in columns.zip(warm.iter_mut().zip(numbers)) {
+        let more = read_on(change.stamp, marks, warm, numbers, ones, others, &read);
+        faded(change, warm, &more, marks);
+    }
+    let columns = last_ones.iter().zip(last_others).zip(last_marks);
+    for (((one, other), mark), (warm, number)) in columns.zip(last_warm.iter_mut().zip(last_numbers)) {
+        let (mark, warm) = (from_ref(mark), from_mut(warm));
+        let more = read_on(change.stamp, mark, warm, from_mut(number), from_ref(one), from_ref(other), &read);
+        faded(change, warm, &more, mark);
+    }
+}
+
+/// As [`each`], without the warmth.
+#[inline(never)]
+#[allow(clippy::too_many_arguments, reason = "columns")]
+fn each_more<A: Copy, B: Copy>(
+    stamp: u32,
+    more: &mut [u32],
+    marks: &[u8],
+    warm: &[Word],
+    numbers: &mut [Word],
+    ones: &[A],
+    others: &[B],
+    read: impl Fn(u32, bool, A, B) -> (u32, u32),
+) {
+    let ((marks, last_marks), (ones, last_ones), (others, last_others)) =
+        (marks.as_chunks::<STRETCH>(), ones.as_chunks(), others.as_chunks());
+    let ((warm, last_warm), (numbers, last_numbers)) = (warm.as_chunks(), numbers.as_chunks_mut());
+    let (more, last_more) = more.as_chunks_mut();
+    let columns = ones.iter().zip(others).zip(marks.iter().zip(warm));
+    for (((ones, others), (marks, warm)), (more, numbers)) in columns.zip(more.iter_mut().zip(numbers)) {
+        *more = read_on(stamp, marks, warm, numbers, ones, others, &read);
+    }
+    let columns = last_ones.iter().zip(last_others).zip(last_marks.iter().zip(last_warm));
+    for (((one, other), (mark, warm)), (more, number)) in columns.zip(last_more.iter_mut().zip(last_numbers)) {
+        let (mark, warm) = (from_ref(mark), from_ref(warm));
+        [*more] = read_on(stamp, mark, warm, from_mut(number), from_ref(one), from_ref(other), &read);
+    }
+}
+
+/// And the warmth alone.
+#[inline(never)]
+fn each_faded(change: Change, warm: &mut [Word], more: &[u32], marks: &[u8]) {
+    let ((marks, last_marks), (more, last_more)) = (marks.as_chunks::<STRETCH>(), more.as_chunks());
+    let (warm, last_warm) = warm.as_chunks_mut();
+    for (warm, (more, marks)) in warm.iter_mut().zip(more.iter().zip(marks)) {
+        faded(change, warm, more, marks);
+    }
+    for (warm, (more, mark)) in last_warm.iter_mut().zip(last_more.iter().zip(last_marks)) {
+        faded(change, from_mut(warm), from_ref(more), from_ref(mark));
+    }
+}
+
+/// Brings numbers to what they are by now, and tells how often each row was read.
+#[inline(always)]
+fn read_on<const ROWS: usize, A: Copy, B: Copy>(
+    stamp: u32,
+    marks: &[u8; ROWS],
+    warm: &[Word; ROWS],
+    numbers: &mut [Word; ROWS],
+    ones: &[A; ROWS],
+    others: &[B; ROWS],
+    read: &impl Fn(u32, bool, A, B) -> (u32, u32),
+) -> [u32; ROWS] {
+    let mut all_more = [0; ROWS];
+    let columns = ones.iter().zip(others).zip(marks.iter().zip(warm));
+    for (((one, other), (mark, warm)), (number, more)) in columns.zip(numbers.iter_mut().zip(&mut all_more)) {
+        let (was, waited) = (u32::from_le_bytes(*number), Warmth(u32::from_le_bytes(*warm)).waits());
+        let now;
+        (now, *more) = read(was, waited, *one, *other);
+        // A clock that was ahead when the layer was taken over does not keep it for longer.
+        let since = (was | !all_if(waited)).min(stamp);
+        let waits = all_if(waits(Marks(*mark)));
+        *number = (since & waits | now & !waits).to_le_bytes();
+    }
+    all_more
+}
+
+/// Brings warmth to what it is by now.
+#[inline(always)]
+fn faded<const ROWS: usize>(change: Change, warm: &mut [Word; ROWS], more: &[u32; ROWS], marks: &[u8; ROWS]) {
+    for (word, (more, mark)) in warm.iter_mut().zip(more.iter().zip(marks)) {
+        // Of numbers with a sign, processors make floats in one step, and no layer is read so often.
         #[allow(clippy::cast_precision_loss, reason = "reads, to six digits")]
-        let warmth = was_warm.get() * change.left + more as f32 * change.counts;
-        *warm = Warmth::new(warmth, waits, mark.is_l0()).0.to_le_bytes();
-        *is = (since & all_if(waits) | number & !all_if(waits)).to_le_bytes();
+        let more = (*more).min(i32::MAX.cast_unsigned()).cast_signed() as f32;
+        let warmth = Warmth(u32::from_le_bytes(*word)).get() * change.left + more * change.counts;
+        *word = Warmth::new(warmth, waits(Marks(*mark)), Marks(*mark).is_l0()).0.to_le_bytes();
     }
 }
 
@@ -311,9 +371,10 @@ mod tests {
         #[case] waited: bool,
         #[case] more: u32,
     ) {
-        let warm = [Warmth::new(1.0, waited, false).0.to_le_bytes()];
-        let numbers = [10_u32.to_le_bytes()];
-        let was = Was { warm: &warm, numbers: &numbers, last: Call { at: 100, source: Source::Counts } };
+        let new = Word::default();
+        let (warm, numbers) =
+            ([Warmth::new(1.0, waited, false).0.to_le_bytes(), new, new], [10_u32.to_le_bytes(), new, new]);
+        let last = Call { at: 100, source: Source::Counts };
         let reads = Reads {
             source: Source::Counts,
             counts: vec![count, u64::MAX, 7].into(),
@@ -322,12 +383,27 @@ mod tests {
         };
         // The other rows are new.
         let stretches = [Stretch::Kept { row: 0, record: 0, len: 1 }, Stretch::Changed { rows: 1..3, records: 1..1 }];
-        assert_eq!(since_last(&was, &stretches, 3, &reads), [more, u32::MAX, 7]);
-        // That is what becomes warmth, by its weight.
-        let (mut is_warm, mut is_numbers) = ([Word::default(); 3], [Word::default(); 3]);
-        let mut is = Is { warm: &mut is_warm, numbers: &mut is_numbers };
-        let moment = Moment { now: 100, since_last_s: 0.0, fading: Fading::new(60), weight: 0.5 };
-        remember(&mut is, &was, &stretches, &moment, &[Marks::RESIDENT.0; 3], &reads);
+        let (moment, marks) = (
+            Moment { now: 100, until: 100, since_last_s: 0.0, fading: Fading::new(60), weight: 0.5 },
+            [Marks::RESIDENT.0; 3],
+        );
+        let (mut parts_warm, mut parts_numbers) = (warm, numbers);
+        let mut records = Records { warm: &mut parts_warm, numbers: &mut parts_numbers };
+        let since = since_last(&mut records, last, &stretches, &moment, &marks, &reads);
+        assert_eq!(since, [more, u32::MAX, 7]);
+        fade(&mut parts_warm, &since, &stretches, &moment, &marks);
+        // That is what becomes warmth, by its weight, in one step or in two.
+        let (mut is_warm, mut is_numbers) = (warm, numbers);
+        remember(
+            &mut Records { warm: &mut is_warm, numbers: &mut is_numbers },
+            last,
+            &stretches,
+            &moment,
+            &marks,
+            &reads,
+        );
+        assert_eq!((is_warm, is_numbers), (parts_warm, parts_numbers));
+        assert_eq!(is_numbers[0], u32::try_from(count).unwrap().to_le_bytes());
         let warmth = Warmth(u32::from_le_bytes(is_warm[0])).get();
         #[allow(clippy::cast_precision_loss, reason = "a few")]
         let expected = 1.0 + more as f32 / 2.0;

@@ -25,7 +25,8 @@ pub const DAY_S: u64 = 86_400;
 /// For how long layers are waited for.
 pub const INHERITED_FOR_S: Field<u64> = Field {
     name: "inherited_for_s",
-    about: "Seconds for which a layer stays listed that an earlier heatmap listed and that does not become resident",
+    about: "Seconds for which a layer stays listed that an earlier heatmap listed and that does not become resident; 0 \
+            to list none of them, so that a standby of a location that was just attached forgets what it holds",
     least: 0,
     most: 365 * DAY_S,
     default: DAY_S,
@@ -74,12 +75,18 @@ pub trait Number: Copy + PartialOrd + Display + Into<Value> {
     fn of(value: &Value) -> Option<Self>;
 }
 
+/// Above that a floating point number does not tell which whole number was meant.
+const MOST_WHOLE: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+
 impl Number for u64 {
     const KIND: &str = "a whole number";
     const TYPE: &str = "integer";
 
+    /// Some write whole numbers with a point, and `60.0` is one.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and from 0 to MOST_WHOLE")]
     fn of(value: &Value) -> Option<Self> {
-        value.as_u64()
+        let whole = |number: &f64| number.fract() == 0.0 && (0.0..=MOST_WHOLE).contains(number);
+        value.as_u64().or_else(|| value.as_f64().filter(whole).map(|number| number as u64))
     }
 }
 
@@ -120,4 +127,24 @@ const SHOWN_CHARS: usize = 40;
 
 fn start_of(text: &str) -> String {
     text.chars().take(SHOWN_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::whole("60", Some(60))]
+    #[case::with_a_point("60.0", Some(60))]
+    #[case::with_an_exponent("6e1", Some(60))]
+    #[case::the_most_with_a_point("9007199254740992.0", Some(1 << 53))]
+    #[case::more_with_a_point("9007199254740994.0", None)]
+    #[case::a_fraction("60.5", None)]
+    #[case::negative("-60.0", None)]
+    #[case::a_word("\"60\"", None)]
+    fn whole_numbers_are_told_from_others(#[case] text: &str, #[case] number: Option<u64>) {
+        assert_eq!(u64::of(&serde_json::from_str(text).unwrap()), number);
+    }
 }
