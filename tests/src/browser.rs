@@ -121,8 +121,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // The standard library ends one process, not a group. That nothing is left to end is no error.
-        let group = format!("kill -KILL -- -{} 2>/dev/null", self.0.id());
+        let group = format!("kill -s KILL -- -{} 2>/dev/null", self.0.id());
         let _ = Command::new("sh").args(["-c", &group]).status();
+        let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }

@@ -37,7 +37,7 @@ impl Heatmap {
 
         let (mut sum, mut bytes, mut least) = (Sum::default(), 0, None);
         let mut rest = scored.into_iter();
-        let mut reached = |percent: u8| {
+        let reached = |percent: u8| {
             while least.is_none() || bytes * 100 < whole * u128::from(percent) {
                 let (heat, layer) = rest.next()?;
                 sum.add(layer);
@@ -46,7 +46,7 @@ impl Heatmap {
             }
             least.map(|heat| Hottest { percent, heat, sum })
         };
-        SHARES.into_iter().map_while(|percent| reached(percent)).collect()
+        SHARES.into_iter().map_while(reached).collect()
     }
 }
 
