@@ -182,6 +182,8 @@ async fn a_put_says_its_condition_its_checksum_and_what_it_is() {
     let request = server.requests.recv().await.unwrap();
     let told: Vec<_> = request.lines().filter(|line| line.starts_with("x-amz-checksum-")).collect();
     assert_eq!(told, ["x-amz-checksum-sha256: 9B8/piX/Eg3cp+9Fa/ZjcezqI8Ep9OTDI2cQHttRbPg="], "{request}");
+    // And signed: the body is not hashed once more.
+    assert!(request.contains(&format!("\r\nx-amz-content-sha256: {digest}\r\n")), "{request}");
 
     remote.put("t/blob", "abc".into(), PutIf::Matches(etag.clone())).await.unwrap();
     let request = server.requests.recv().await.unwrap();

@@ -3,6 +3,7 @@
 mod answer;
 mod connect;
 mod options;
+mod signed;
 
 use std::error::Error;
 use std::fmt;
@@ -19,6 +20,7 @@ use self::answer::{Call, Verdict, chain, judge};
 pub use self::options::{
     DEFAULT_ATTEMPT_TIMEOUT, DEFAULT_CONNECT_TIMEOUT, DEFAULT_OPERATION_TIMEOUT, S3Credentials, S3Options, S3Timeouts,
 };
+use self::signed::Signed;
 use super::{
     ETag, Got, KeyError, Limits, Listed, MAX_KEY_BYTES, Object, OpenError, PutIf, Remote, RemoteError, RemoteUrl,
     check_key, check_prefix,
@@ -170,7 +172,11 @@ impl S3 {
             PutIf::Absent => (Call::PutIfAbsent, request.if_none_match("*")),
             PutIf::Matches(etag) => (Call::PutIfMatches, request.if_match(etag.0)),
         };
-        let answer = request.send().await.map_err(|error| self.judged(call, key, &error))?;
+        let sent = match digest {
+            Some(digest) => request.customize().interceptor(Signed(digest)).send().await,
+            None => request.send().await,
+        };
+        let answer = sent.map_err(|error| self.judged(call, key, &error))?;
         self.etag(key, answer.e_tag)
     }
 

@@ -16,15 +16,10 @@ use super::node::{Counting, Node, judge};
 use super::tick::tenant;
 
 pub(super) fn all() -> Vec<Box<dyn Measurement>> {
-    let concurrency = DEFAULT_CONCURRENCY;
-    vec![
-        Box::new(Uploads { name: "uploads-s3", tenants: 3000, layers: 100, uploads: 1000, concurrency }),
-        Box::new(Uploads { name: "uploads-s3-1000", tenants: 500, layers: 1000, uploads: 200, concurrency }),
-    ]
+    vec![Box::new(Uploads { tenants: 3000, layers: 100, uploads: 1000, concurrency: DEFAULT_CONCURRENCY })]
 }
 
 struct Uploads {
-    name: &'static str,
     tenants: u64,
     layers: usize,
     /// Of a run.
@@ -37,7 +32,7 @@ const PERIOD: Duration = MIN_UPLOAD_PERIOD;
 
 impl Measurement for Uploads {
     fn name(&self) -> String {
-        self.name.into()
+        "uploads-s3".into()
     }
 
     fn yardstick(&self) -> &'static str {
@@ -55,7 +50,7 @@ impl Measurement for Uploads {
     }
 
     fn prepare(&self) -> anyhow::Result<Pair> {
-        let &Uploads { tenants, layers, uploads, concurrency, .. } = self;
+        let &Uploads { tenants, layers, uploads, concurrency } = self;
         let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build()?);
         let weed = runtime.block_on(Weed::start())?.with_context(|| format!("{WEED_VARIABLE} is not set"))?;
         let remote = runtime.block_on(weed.access.remote("host"))?;
