@@ -13,7 +13,7 @@ use crate::clairvoyant::Clairvoyant;
 use crate::contestant::{Contestant, Writer};
 use crate::demand::{Demand, WINDOWS_MS, demand_after, hits, reads};
 use crate::report::{Report, Row};
-use crate::settings::{Settings, share_of};
+use crate::settings::{MAX_LISTED_LAYERS, Settings, share_of};
 use crate::standby::{Listed, Standby};
 use crate::store::{GivenError, GivenLayer, LayerId, Store};
 use crate::trace::{Op, Trace};
@@ -45,6 +45,18 @@ pub enum SimulationError {
         period_ms: u32,
         /// The earliest failover.
         first_ms: u32,
+    },
+    /// It would take hours.
+    #[error(
+        "{heatmaps} heatmaps of {layers} layers, for each of {standbys} standbys, are too much work: at most          {MAX_LISTED_LAYERS} layers may be in all of them together; give a longer period, larger layers, fewer policies or          budgets, or a part of the trace"
+    )]
+    TooMuch {
+        /// In the time of the trace.
+        heatmaps: u64,
+        /// At the beginning.
+        layers: u64,
+        /// A policy under a budget is one.
+        standbys: u64,
     },
     /// A decider is missing.
     #[error("policy {policy} has {deciders} deciders for {budgets} budgets")]
@@ -170,6 +182,8 @@ pub fn simulate(
             tally: Tally::default(),
         }));
     }
+    let heatmaps = u64::from(trace.duration_ms() / settings.period_ms);
+    check_work(heatmaps, store.live().len() as u64, lanes.len() as u64)?;
     let attached = Attached::new(settings.disk.of(store.live_bytes()));
     let mut world = World {
         trace,
@@ -185,6 +199,14 @@ pub fn simulate(
     world.follow(0);
     world.run(&failovers, &mut progress)?;
     Ok(world.report())
+}
+
+fn check_work(heatmaps: u64, layers: u64, standbys: u64) -> Result<(), SimulationError> {
+    let listed = heatmaps.saturating_mul(layers).saturating_mul(standbys);
+    if listed > MAX_LISTED_LAYERS {
+        return Err(SimulationError::TooMuch { heatmaps, layers, standbys });
+    }
+    Ok(())
 }
 
 /// One at a random moment of each of equal parts of the trace: not before the second heatmap could be downloaded, and
@@ -327,5 +349,21 @@ impl World<'_> {
             seed: self.settings.seed,
             rows: nothing.chain(lanes).chain(limits).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_on_listed_layers_is_obeyed_and_violated() {
+        check_work(1000, MAX_LISTED_LAYERS / 4000, 4).unwrap();
+        let error = check_work(1000, MAX_LISTED_LAYERS / 4000 + 1, 4).unwrap_err().to_string();
+        assert!(
+            error.starts_with("1000 heatmaps of 250001 layers, for each of 4 standbys, are too much work"),
+            "{error}"
+        );
+        check_work(u64::MAX, u64::MAX, 2).unwrap_err();
     }
 }

@@ -57,6 +57,8 @@ pub const MAX_FAILOVERS: u32 = 10_000;
 pub const MAX_BUDGETS: usize = 100;
 /// The most that a budget may be, as a share of the resident bytes.
 pub const MAX_BUDGET: f64 = 100.0;
+/// The most layers in all heatmaps of a simulation together. A million of them take about a second.
+pub const MAX_LISTED_LAYERS: u64 = 1_000_000_000;
 /// The shortest period.
 pub const MIN_PERIOD_MS: u32 = 1000;
 

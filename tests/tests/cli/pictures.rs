@@ -144,12 +144,14 @@ fn what_was_simulated_is_plotted() {
     run(args.iter().map(Path::new).chain([page.as_path()])).exits_with(0);
     let dom = opened(&browser, &page);
     assert_eq!(dom.matches("<svg").count(), 5);
-    for (policy, plots) in [("resident-set", 5), ("decay", 5), ("clairvoyant", 3)] {
+    for (policy, colour, legends, plots) in
+        [("resident-set", "#333333", 2, 5), ("decay", "#D55E00", 2, 5), ("clairvoyant", "#999999", 1, 3)]
+    {
         let rows = 2;
-        let named = dom.matches(&format!("<td>{policy}</td>")).count();
-        assert_eq!(named, rows, "{policy}");
-        let plotted = dom.matches(&format!("\n{policy}\n")).count();
-        assert_eq!(plotted, plots, "{policy}: {dom}");
+        assert_eq!(dom.matches(&format!("<td>{policy}</td>")).count(), rows, "{policy}");
+        assert_eq!(dom.matches(&format!("</i>{policy}</li>")).count(), legends, "{policy}: {dom}");
+        let lines = dom.lines().filter(|line| line.contains("<polyline") && line.contains(colour));
+        assert_eq!(lines.count(), plots, "{policy}: {dom}");
     }
     assert!(dom.matches("<circle").count() >= 2 * (3 * 3 + 2 * 2), "{dom}");
 }

@@ -48,6 +48,17 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn what_would_take_hours_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("months.csv");
+    std::fs::write(&trace, "t_ms,op,db,rel,fork,block,nblocks\n0,R,5,16384,0,0,1000\n4294967000,R,5,16384,0,0,1\n")
+        .unwrap();
+    let args = ["simulate", "--trace", trace.to_str().unwrap(), "--period", "1s", "--image-size", "8KiB"];
+    let error = run(args).exits_with(1).stderr;
+    assert!(error.contains("4294967 heatmaps of 1000 layers") && error.contains("give a longer period"), "{error}");
+}
+
+#[test]
 fn a_policy_is_a_file_too_and_has_its_configuration() {
     let component = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/cli/src/policy/shipped/decay.wasm");
     let args = ["simulate", "--generate", "append", "--failovers", "4", "--budget", "0.5", "--json"];

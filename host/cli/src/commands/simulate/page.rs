@@ -45,6 +45,7 @@ pub(super) fn of(heading: &str, report: &Report) -> anyhow::Result<String> {
     for (caption, figure) in hits {
         hit_plots.push(plot(caption, "reads that find their layers", &series, percent_of_one, figure)?);
     }
+    let hit_legend = legend(&series);
     let followed: Vec<_> = series.into_iter().filter(|series| series.policy != CLAIRVOYANT).collect();
     let mebibytes: [(&str, Figure); 2] = [
         ("Downloaded until a failover", |row| Some(as_mib(row.bytes_fetched))),
@@ -78,12 +79,14 @@ pub(super) fn of(heading: &str, report: &Report) -> anyhow::Result<String> {
                     "Higher is better. " strong { (CLAIRVOYANT) } " is the limit: nobody can be above it who does not \
                      know the reads to come. " strong { "resident-set" } " is today's practice, newest layers first."
                 }
+                (hit_legend)
                 div.plots { @for plot in &hit_plots { (plot) } }
                 h2 { "What it takes" }
                 p {
                     "Lower is better. A standby downloads again and again, as the pageserver's layers and what is read \
                      of them change; what no read of the 10 minutes after a failover needed was in vain."
                 }
+                (legend(&followed))
                 div.plots { @for plot in &byte_plots { (plot) } }
                 h2 { "In figures" }
                 (figures(report))
@@ -144,24 +147,26 @@ fn plot(
                 .draw()?;
             for series in series {
                 let (points, colour) = (points(series), series.colour);
-                chart
-                    .draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?
-                    .label(series.policy)
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], colour.stroke_width(2)));
+                chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
                 chart.draw_series(points.iter().map(|point| Circle::new(*point, 3, colour.filled())))?;
             }
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::LowerRight)
-                .background_style(WHITE.mix(0.8))
-                .border_style(BLACK.mix(0.2))
-                .draw()?;
             area.present()?;
             Ok(())
         };
         drawn().map_err(|error| anyhow!("cannot draw the plot `{caption}`: {error}"))?;
     }
     Ok(html! { figure { (PreEscaped(svg)) } })
+}
+
+/// Beside the plots: within, it would cover a line of some of them.
+fn legend(series: &[Series<'_>]) -> Markup {
+    html! {
+        ul.legend {
+            @for Series { policy, colour: RGBColor(red, green, blue), .. } in series {
+                li { i style={ "background: rgb(" (red) "," (green) "," (blue) ")" } {} (policy) }
+            }
+        }
+    }
 }
 
 fn figures(report: &Report) -> Markup {
